@@ -1,0 +1,93 @@
+"""How the command line says no: one sentence on stderr and no traceback.
+
+The exit code is 2 for a wrong word, 1 for bad luck.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from rq.connections import describe, redact
+from rq.store.call import RedisError, ResponseError
+
+__all__ = ['ELSEWHERE', 'Command', 'Group', 'talking_to', 'wrong_option']
+
+ELSEWHERE = (
+    'start a server there, name another with --url, or say --url embedded:// for a private one in this directory'
+)
+
+
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Take the context from usage errors: with it, click prints two lines of usage and hint before them."""
+    try:
+        yield
+    except click.UsageError as error:
+        # Its text is the help of the group, for which it needs the context.
+        if type(error).__name__ != 'NoArgsIsHelpError':
+            error.ctx = None
+        raise
+
+
+class Command(click.Command):
+    """A command whose usage errors are one sentence."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the words of the command."""
+        with _one_sentence():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        # A name that the terminal's encoding lacks is no reason to break off.
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, 'reconfigure'):
+                stream.reconfigure(errors='replace')
+        with _one_sentence():
+            return super().invoke(ctx)
+
+
+class Group(click.Group):
+    """A group of commands whose usage errors are one sentence."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the words before the command."""
+        with _one_sentence():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Find and run the command."""
+        with _one_sentence():
+            return super().invoke(ctx)
+
+
+def wrong_option(option: str, why: object) -> click.BadParameter:
+    """The usage error that names an option and says what is wrong with its value."""
+    return click.BadParameter(str(why), param_hint=f"'{option}'")
+
+
+def _address(connection: Any) -> str:
+    """The address of a client, or a URL, without any secret."""
+    if isinstance(connection, str):
+        return redact(connection)
+    # Client classes of others, those of clusters for example, may have no pool.
+    return describe(connection) if hasattr(connection, 'connection_pool') else type(connection).__name__
+
+
+@contextmanager
+def talking_to(connection: Any) -> Iterator[None]:
+    """Turn what the server of a client (or URL), or its absence, does to us into one sentence and exit code 1."""
+    try:
+        yield
+    except RedisError as error:
+        address = _address(connection)
+        if isinstance(error, ResponseError):
+            raise click.ClickException(f'the server at {address} refused: {error}') from error
+        raise click.ClickException(
+            f'no server to work with at {address} ({str(error).rstrip(".")}); {ELSEWHERE}'
+        ) from error

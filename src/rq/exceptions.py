@@ -1,0 +1,136 @@
+"""Every exception a user can meet, except the timeouts, which stand in `rq.timeouts`.
+
+The docstring of each says when it is met and what to do. No logic, no formatting of messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# --- names and bases shared with RQ -------------------------------------------------------------------
+
+
+class AbandonedJobError(Exception):
+    """The worker of a started job vanished: given to handlers and callbacks; look for kills or lost hosts."""
+
+
+class DequeueTimeout(Exception):
+    """A blocking dequeue found nothing in the given time: call it again, or stop waiting."""
+
+
+class DeserializationError(Exception):
+    """Stored job data cannot be loaded: check that both sides use the same serializer and classes."""
+
+
+class DuplicateJobError(Exception):
+    """`unique=True` met an id that exists: use the job that is there, or delete it first."""
+
+
+class DuplicateSchedulerError(Exception):
+    """A living cron scheduler has the name: choose another, or stop that one."""
+
+
+class InvalidJobDependency(Exception):
+    """Not raised any more, because unknown dependencies count as met; kept for old `except` clauses."""
+
+
+class InvalidJobOperation(Exception):
+    """The operation does not fit the job's state: read `job.get_status()` first."""
+
+
+class InvalidJobOperationError(Exception):
+    """Raised only by the failed queue of old programs; new ones meet `InvalidJobOperation`."""
+
+
+class NoSuchGroupError(Exception):
+    """`Group.fetch` met an unknown or emptied group: a group lives as long as it has jobs."""
+
+
+class NoSuchJobError(Exception):
+    """The job's record is gone or was never saved: it expired, was deleted, or the id is wrong."""
+
+
+class SchedulerNotFound(Exception):
+    """No scheduler of that name is registered: it ended, or its record expired."""
+
+
+class ShutDownImminentException(BaseException):
+    """Raised inside a job when its HerokuWorker must leave soon: clean up and return quickly.
+
+    A `BaseException`, so that a job's `except Exception` does not swallow it.
+    """
+
+    def __init__(self, msg: str, extra_info: Mapping[str, Any]) -> None:
+        super().__init__(msg, extra_info)
+        self.extra_info = extra_info
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class StopRequested(Exception):
+    """Leave the work loop: raised and caught inside the worker, never seen by a job."""
+
+
+class TimeoutFormatError(Exception):
+    """A duration cannot be read: give seconds, or a number with one of the units d, h, m, s."""
+
+
+# --- ours: one class for each kind of failure that had none -------------------------------------------
+
+
+class HorseKilledError(Exception):
+    """The process running a job ended without a word: look for the OOM killer, a crash or `os._exit`.
+
+    Holds the `signal` that ended it, or else its `exit_code`; both are None when neither is known.
+    """
+
+    def __init__(self, message: str, signal: int | None = None, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.signal = signal
+        self.exit_code = exit_code
+
+
+class InterruptedJobError(Exception):
+    """A shutdown ran out of patience: the job went back to its queue, uncharged; nothing to do."""
+
+
+class StoppedJobError(Exception):
+    """Somebody stopped the job by command: nothing failed, requeue it if that was a mistake."""
+
+
+class PoisonJobError(Exception):
+    """The job's workers were lost again and again: it was given up; find out what in it kills them."""
+
+
+class PayloadError(DeserializationError):
+    """A job's record or payload cannot be decoded: see the cause, fix serializer or writer, requeue."""
+
+
+class NotImportableError(ValueError):
+    """A dotted name leads nowhere in this process: deploy the code, or fix the path or the name."""
+
+
+class ResultError(Exception):
+    """The job ran, but its result cannot be stored: return something smaller or serializable."""
+
+
+class JobFailedError(Exception):
+    """A failure known only from its record: the message holds the original exception's type and text."""
+
+
+class StorageFullError(Exception):
+    """The server is out of memory and refuses writes: free some, or raise `maxmemory`; we keep trying."""
+
+
+class LeaseLostError(Exception):
+    """Somebody else took this execution over: stop, write nothing; its outcome is theirs to record."""
+
+
+class PayloadTooLargeError(ValueError):
+    """A payload is over the limit and was refused before anything was stored: pass a reference instead."""
+
+
+class ColdShutdown(SystemExit):
+    """A second signal asks the worker to leave at once: passes through every fence, and ends the process."""

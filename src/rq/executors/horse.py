@@ -1,0 +1,164 @@
+"""The child's side of a horse: signals, then what it is told to do, and the report by a socket to the parent."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import marshal
+import os
+import signal
+import struct
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_LENGTH = struct.Struct('!I')
+#: without the enums that signal.signal makes of its answer, which cost a horse two dozen page faults a call
+set_handler: Any = getattr(signal.signal, '__wrapped__', signal.signal)
+
+
+try:
+    _prctl: Any = ctypes.CDLL(None, use_errno=True).prctl
+except (OSError, AttributeError):
+    _prctl = None
+
+
+def prctl(option: int, value: int) -> bool:
+    """Linux's prctl; False where there is none."""
+    return _prctl is not None and int(_prctl(option, value, 0, 0, 0)) == 0
+
+
+def become_subreaper() -> bool:
+    """Orphaned descendants of our horses become our children, so that they can be found and reaped."""
+    return prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def frame(message: Any) -> bytes:
+    """A message with its length before it. marshal, because it cannot run code and knows only plain values."""
+    body = marshal.dumps(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class Frames:
+    """Bytes in, whole messages out."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[Any]:
+        """Add what was read; returns the messages that are complete now."""
+        self._buffer += data
+        messages = []
+        while len(self._buffer) >= _LENGTH.size:
+            size = _LENGTH.unpack_from(self._buffer)[0] + _LENGTH.size
+            if len(self._buffer) < size:
+                break
+            messages.append(marshal.loads(bytes(self._buffer[_LENGTH.size : size])))
+            del self._buffer[:size]
+        return messages
+
+
+def lift(low: int) -> int:
+    """Move a descriptor up: jobs close low ones (daemon recipes close 0 to 255), high ones more rarely."""
+    high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 400)
+    os.close(low)
+    return high
+
+
+class Reporter:
+    """The child's end of the socket, as a bare descriptor. `OSError` when the parent cannot be reached any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._frames = Frames()
+        self._waiting: list[Any] = []
+        self._home = os.getpid()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """One message to the parent."""
+        if os.getpid() != self._home:
+            raise OSError('a forked descendant of the work horse has no say in its report')
+        data = memoryview(frame(message))
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def receive(self) -> Any:
+        """The next message from the parent; `EOFError` when it has gone."""
+        while not self._waiting:
+            data = os.read(self._descriptor, 1 << 16)
+            if not data:
+                raise EOFError('the worker is gone')
+            self._waiting += self._frames.feed(data)
+        return self._waiting.pop(0)
+
+    def ask(self, message: dict[str, Any]) -> Any:
+        """Send, and wait for the parent's answer."""
+        self.send(message)
+        return self.receive()
+
+
+_home = 0  # the process that ignores stop signals; what it forks does not
+
+
+def _on_term(signum: int, frame: FrameType | None) -> None:
+    if os.getpid() != _home:
+        set_handler(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
+
+
+def ignore_stop_signals() -> None:
+    """A horse finishes its job when everybody is told to stop; what it forks obeys as usual.
+
+    For SIGTERM not SIG_IGN, which would survive exec and make the job's own children deaf.
+    """
+    settle_in()
+    set_handler(signal.SIGINT, signal.SIG_IGN)
+    set_handler(signal.SIGTERM, _on_term)
+
+
+def settle_in() -> None:
+    """This process, too, ignores stop signals: its handlers came with the fork."""
+    global _home
+    _home = os.getpid()
+
+
+def end_with(parent: int) -> None:
+    """Be killed when the parent dies."""
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # it died before the line above
+
+
+def own_group(pid: int) -> None:
+    """Parent and child both say it, because neither knows who is first."""
+    try:
+        os.setpgid(pid, pid)
+    except OSError:
+        return  # the other was faster, or the child is gone
+
+
+def live(descriptor: int, parent: int, ride: Callable[[Reporter], None]) -> None:
+    """The whole life of a horse, after the fork; never returns."""
+    code = 1
+    try:
+        own_group(0)
+        end_with(parent)
+        settle_in()
+        ride(Reporter(descriptor))
+        code = 0
+    except EOFError:
+        code = 0
+    finally:
+        _flush()
+        os._exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            continue  # closed, full or replaced by the job: nothing of ours depends on it

@@ -1,0 +1,62 @@
+"""The chain of exception handlers: order, what an answer means, and a fence round each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rq.defaults import HANDLER_TIMEOUT
+from rq.exceptions import ColdShutdown
+from rq.failure.capture import Failure, capture
+from rq.rules.payload import UNEVALUATED
+from rq.timeouts import JobTimeoutException
+
+Handler = Callable[..., Any]
+
+
+def fenced(what: str, failure: Failure | None, call: Callable[[], Any], log: Any) -> Any:
+    """The value of user code that must not change the job's fate; its error is logged and attached."""
+    try:
+        return call()
+    except ColdShutdown:
+        raise
+    except BaseException as error:
+        theirs = capture(error)
+        log.error('%s raised %s: %s', what, theirs.type_name, theirs.message)
+        if failure is not None:
+            failure.attached.append(f'{what} raised too:\n{theirs.text}')
+        return None
+
+
+def walk(
+    handlers: Iterable[Handler],
+    job: Any,
+    exc_info: tuple[Any, ...],
+    failure: Failure | None,
+    penalty: type[Any],
+    log: Any,
+) -> None:
+    """Call each handler in order; an explicit falsy answer other than None ends the chain."""
+    for handler in handlers:
+        name = getattr(handler, '__qualname__', None) or repr(handler)
+        log.debug('Job %s: calling exception handler %s', job.id, name)
+
+        def in_time(handler: Handler = handler) -> Any:
+            with penalty(HANDLER_TIMEOUT, JobTimeoutException, job_id=job.id):
+                return handler(job, *exc_info)
+
+        answer = fenced(f'Exception handler {name}', failure, in_time, log)
+        if answer is not None and not answer:
+            return
+
+
+def words_of(job: Any, tried: bool) -> dict[str, Any]:
+    """The call, for the log record; what cannot be loaded is said, not raised, and not tried twice: it may hang."""
+    try:
+        if tried and job._func_name is UNEVALUATED:
+            return {'func': '<DeserializationError>'}
+        return {'func': job.func_name, 'arguments': job.args, 'kwargs': job.kwargs}
+    except ColdShutdown:
+        raise
+    except BaseException:
+        return {'func': '<DeserializationError>'}

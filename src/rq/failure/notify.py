@@ -1,0 +1,107 @@
+"""Settlement: an outcome ready to be written, with what is told after the write. Nothing here changes a job's fate."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rq.rules.lease import Lease
+from rq.store import settle
+from rq.store.call import Answer, Call
+
+_VERBS: dict[str, Callable[..., Call[Answer]]] = {
+    'finish': settle.finish,
+    'fail': settle.fail,
+    'stop': settle.stop,
+    'retry': settle.retry,
+    'retry_returned': settle.retry_returned,
+    'release': settle.release,
+}
+
+
+@dataclass
+class Settlement:
+    """A verb of the store with its words, and what is said once it was written.
+
+    The call is built where it is sent: in a horse every line of code costs page faults, in its parent it does not.
+    """
+
+    verb: str
+    lease: Lease
+    words: dict[str, Any] = field(default_factory=dict)
+    about: str = ''
+
+    @property
+    def call(self) -> Call[Answer]:
+        """The call that settles."""
+        return _VERBS[self.verb](self.lease, **self.words)
+
+    def pack(self) -> dict[str, Any]:
+        """As a horse sends it to its parent."""
+        return {'verb': self.verb, 'lease': tuple(self.lease), 'words': self.words, 'about': self.about}
+
+    @property
+    def lines(self) -> list[str]:
+        """What the log says of it."""
+        return _LINES[self.verb](self, self.lease.job_id)
+
+    @property
+    def level(self) -> int:
+        """How loud."""
+        return logging.WARNING if self.verb == 'fail' else logging.INFO
+
+
+def unpack(packed: dict[str, Any]) -> Settlement:
+    """The settlement a horse sent."""
+    return Settlement(packed['verb'], Lease(*packed['lease']), packed['words'], packed['about'])
+
+
+def _finished(one: Settlement, job_id: str) -> list[str]:
+    seconds, ttl = one.words['times'][2], one.words['result_ttl']
+    if ttl == 0:
+        kept = 'result discarded immediately'
+    elif ttl > 0:
+        kept = f'result is kept for {ttl} seconds'
+    else:
+        kept = 'result will never expire, clean up result key manually'
+    return [
+        f'Successfully completed {one.about} job in {seconds}s on worker {one.lease.worker}',
+        f'{one.lease.queue}: Job OK ({job_id})',
+        f'job {job_id} {kept}',
+    ]
+
+
+def _when(interval: float) -> str:
+    return f'in {interval} s' if interval else 'now'
+
+
+_LINES: dict[str, Callable[[Settlement, str], list[str]]] = {
+    'finish': _finished,
+    'fail': lambda one, job_id: [f'{one.lease.queue}: Job failed ({job_id}): {one.about}'],
+    'stop': lambda one, job_id: [f'job {job_id} was stopped'],
+    'retry': lambda one, job_id: [f'job {job_id} is tried again {_when(one.words["interval"])}, {one.about}'],
+    'retry_returned': lambda one, job_id: [f'job {job_id} asked to be tried again {_when(one.words["interval"])}'],
+    'release': lambda one, job_id: [f'job {job_id} went back to the front of {one.lease.queue}'],
+}
+
+
+def tell(log: Any, worker_name: str, settlement: Settlement, given: Answer, log_lifespan: bool = True) -> None:
+    """Say what was written; what was not ours to write is said once and told to nobody else."""
+    job_id = settlement.lease.job_id
+    if given in (Answer.OK, Answer.ALREADY):
+        if not log.isEnabledFor(settlement.level):
+            return
+        lines = settlement.lines
+        if settlement.verb == 'finish' and not log_lifespan:
+            lines.pop()
+        for line in lines:
+            log.log(settlement.level, 'Worker %s: %s', worker_name, line)
+    elif given is Answer.LOST:
+        log.warning(
+            'Worker %s: job %s is no longer ours (canceled, taken over or settled elsewhere); its %s was not written',
+            worker_name, job_id, settlement.verb,
+        )  # fmt: skip
+    else:
+        log.warning('Worker %s: job %s was deleted while it ran; its outcome is dropped', worker_name, job_id)

@@ -1,0 +1,41 @@
+"""The steps of a failure, whatever it was:
+
+capture -> note on the execution -> the job's own on_failure -> the chain -> decide and settle once -> tell.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rq.callbacks import execute_failure_callback
+from rq.defaults import HANDLER_TIMEOUT
+from rq.failure.capture import Failure, Kind
+from rq.failure.handlers import fenced
+from rq.rules.status import JobStatus
+from rq.types import Hooks, JobLike
+
+
+def run(job: JobLike, queue: Any, execution: Any, failure: Failure, hooks: Hooks) -> None:
+    """From captured to settled. When the execution is no longer ours, nobody is told and nothing is written."""
+    job._failure = failure
+    if failure.is_told:
+        if not hooks.note_failure(job, execution, failure):
+            return
+        if failure.kind is not Kind.ABANDONED:
+            job._status = job._stored_status = JobStatus.FAILED  # what the job shows; save() is not to write it
+        tell_callback(job, failure, hooks)
+        hooks.allow(HANDLER_TIMEOUT, 'exception handlers')
+        hooks.handle_exception(job, *failure.exc_info)
+    hooks.handle_job_failure(job, queue, queue.started_job_registry, failure.full_text, execution)
+
+
+def tell_callback(job: JobLike, failure: Failure, hooks: Hooks) -> None:
+    """`on_failure`, under its timeout; its own error is attached, not substituted."""
+    if not job._failure_callback_name:
+        return
+    hooks.allow(job.failure_callback_timeout, 'on_failure callback')
+
+    def call() -> None:
+        execute_failure_callback(job, hooks.death_penalty_class, *failure.exc_info)
+
+    fenced('The on_failure callback', failure, call, hooks.log)

@@ -1,0 +1,396 @@
+"""Job: a handle on a JobRecord. It adds only what needs a connection; every change of status is a verb of the store."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import warnings
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from rq import stairs
+from rq.callbacks import Callback, HasCallbacks, as_callback
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.executions import Execution, ExecutionRegistry
+from rq.perform import context
+from rq.results import HasResults
+from rq.rules.arguments import refuse_unbuilt
+from rq.rules.names import get_call_string, parse_job_id, resolve_function_reference, validate_job_id
+from rq.rules.payload import UNEVALUATED
+from rq.rules.record import JobRecord
+from rq.rules.retry import Retry
+from rq.rules.status import JobStatus
+from rq.rules.timing import parse_timeout, utcformat
+from rq.serializers import resolve_serializer
+from rq.store import codec, keys, operate, read
+from rq.store.call import enqueue_on, run
+from rq.utils import import_attribute, now
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.client import Pipeline
+
+
+__all__ = [
+    'UNEVALUATED', 'Callback', 'Job', 'JobStatus', 'Retry', 'cancel_job', 'get_current_job', 'parse_job_id',
+    'requeue_job', 'validate_job_id',
+]  # fmt: skip
+
+logger = logging.getLogger('rq.job')
+
+
+def get_current_job(connection: Redis | None = None, job_class: Any = None) -> Job | None:
+    """The job running in this context, or None; the arguments are deprecated and ignored."""
+    if connection is not None or job_class is not None:
+        warnings.warn('the arguments of get_current_job() are ignored', DeprecationWarning, stacklevel=2)
+    job: Job | None = context.current()
+    return job
+
+
+def cancel_job(job_id: str, connection: Redis, serializer: Any = None, enqueue_dependents: bool = False) -> None:
+    """Fetch a job and cancel it."""
+    Job.fetch(job_id, connection=connection, serializer=serializer).cancel(enqueue_dependents=enqueue_dependents)
+
+
+def requeue_job(job_id: str, connection: Redis, serializer: Any = None) -> Job:
+    """Fetch a failed job and queue it again."""
+    return Job.fetch(job_id, connection=connection, serializer=serializer).requeue()
+
+
+class Job(HasCallbacks, HasResults, JobRecord):
+    """A function call and its bookkeeping, mirrored in a Redis hash."""
+
+    redis_job_namespace_prefix = keys.JOB_PREFIX
+    log = logger
+
+    def __init__(self, id: str | None = None, connection: Redis | None = None, serializer: Any = None) -> None:
+        if connection is None:
+            raise TypeError("Job.__init__() missing 1 required argument: 'connection'")
+        super().__init__('', resolve_serializer(serializer))
+        self.connection = connection
+        self.created_at = now()
+        if id is not None:
+            self.id = id
+        self._broken: dict[str, str] = {}
+        self._before: dict[str, Any] = {}
+        self._stored_status: JobStatus | None = None
+        self._called = False
+        self._failure: Any = None
+        self._packed_result: bytes | None = None
+
+    # --- making -------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        func: Any,
+        args: list[Any] | tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+        connection: Redis | None = None,
+        result_ttl: int | None = None,
+        ttl: int | None = None,
+        status: JobStatus | None = None,
+        description: str | None = None,
+        depends_on: Any = None,
+        timeout: int | None = None,
+        retry: Retry | None = None,
+        id: str | None = None,
+        origin: str = '',
+        meta: dict[str, Any] | None = None,
+        failure_ttl: int | None = None,
+        serializer: Any = None,
+        group_id: str | None = None,
+        *,
+        on_success: Any = None,
+        on_failure: Any = None,
+        on_stopped: Any = None,
+        webhooks: Any = None,
+    ) -> Job:
+        """Build a job without saving it."""
+        refuse_unbuilt(depends_on=depends_on, group_id=group_id, webhooks=webhooks)
+        args, kwargs = _checked_call(args, kwargs)
+        job = cls(id=id, connection=connection, serializer=serializer)
+        job._instance, job._func_name = resolve_function_reference(func)
+        job._args, job._kwargs = args, kwargs
+        job.origin, job.meta, job._status = origin, meta or {}, status or JobStatus.CREATED
+        job.result_ttl, job.ttl = parse_timeout(result_ttl), parse_timeout(ttl)
+        job.failure_ttl = parse_timeout(failure_ttl)
+        job.timeout = parse_timeout(timeout)
+        job.description = description or job.get_call_string()
+        for word, value in (('success', on_success), ('failure', on_failure), ('stopped', on_stopped)):
+            callback = as_callback(f'on_{word}', value)
+            if callback:
+                job.__dict__[f'_{word}_callback_name'] = callback.name
+                job.__dict__[f'_{word}_callback_timeout'] = callback.timeout
+        if retry is not None:
+            job.retries_left, job.retry_intervals = retry.max, retry.intervals
+            job.enqueue_at_front_on_retry = retry.enqueue_at_front
+        return job
+
+    @classmethod
+    def fetch(cls, id: str, connection: Redis | None = None, serializer: Any = None) -> Job:
+        """The stored job of an id or composite key; `NoSuchJobError` when there is none."""
+        job = cls(parse_job_id(id) if isinstance(id, str) else id, connection, serializer)
+        job.refresh()
+        return job
+
+    @classmethod
+    def fetch_many(cls, job_ids: Iterable[str], connection: Redis, serializer: Any = None) -> list[Job | None]:
+        """The jobs of many ids in one round trip, None for each that is missing."""
+        ids = [parse_job_id(job_id) for job_id in job_ids]
+        jobs: list[Job | None] = []
+        for job_id, raw in zip(ids, read.jobs(connection, ids), strict=True):
+            if isinstance(raw, Exception):
+                raise raw
+            job = cls(job_id, connection, serializer) if raw else None
+            if job:
+                job.restore(raw)
+            jobs.append(job)
+        return jobs
+
+    @classmethod
+    def exists(cls, job_id: str, connection: Redis) -> bool:
+        """Whether there is a record of this id."""
+        return bool(connection.exists(cls.key_for(job_id)))
+
+    @classmethod
+    def key_for(cls, job_id: str) -> str:
+        """The key of a job's hash."""
+        return f'{cls.redis_job_namespace_prefix}{job_id}'
+
+    # --- identity -----------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """Its id; a uuid4, made on first use, unless one was given."""
+        if not self._id:
+            self._id = str(uuid4())
+        return self._id
+
+    @id.setter
+    def id(self, value: str) -> None:
+        validate_job_id(value)
+        self._id = value
+
+    @property
+    def key(self) -> str:
+        """The key of its hash."""
+        return self.key_for(self.id)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, self.__class__) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __str__(self) -> str:
+        return f'<{self.__class__.__name__} {self.id}: {self.description}>'
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}({self.id!r}, enqueued_at={self.enqueued_at!r})'
+
+    # --- the record ---------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Read the record again; `NoSuchJobError` when it is gone, `ValueError` when a field cannot be read."""
+        raw = read.job(self.connection, self.id)
+        if not raw:
+            raise NoSuchJobError(f'No such job: {self.key}; it expired, was deleted, or the id is wrong')
+        created_at = self.created_at
+        JobRecord.__init__(self, self._id, self.serializer)  # what has left the hash must not linger here
+        self.created_at = created_at
+        self.restore(raw)
+
+    def restore(self, raw_data: Any) -> None:
+        """Set the attributes from a hash."""
+        raw = {name.encode() if isinstance(name, str) else name: value for name, value in raw_data.items()}
+        if b'data' not in raw:
+            raise NoSuchJobError(f'Unexpected job format: {self.key} has no payload (field "data")')
+        broken = codec.decode(self, raw)
+        self._forget_callbacks()
+        self._stored_status = self._status
+        if broken:
+            name, why = next(iter(broken.items()))
+            raise ValueError(f'Job {self.id}: field {name} cannot be read: {why}')
+
+    def restore_claimed(self, raw: dict[bytes, bytes]) -> None:
+        """As `restore`, for the worker that runs it: what cannot be read is the job's failure, not the worker's."""
+        self._broken = codec.decode(self, raw)
+        self._forget_callbacks()
+        self._before = self.snapshot()
+        self._status = self._stored_status = JobStatus.STARTED
+
+    def to_dict(self, include_meta: bool = True, include_result: bool = True) -> dict[str, Any]:
+        """The fields for the hash."""
+        fields: dict[str, Any] = dict(codec.encode(self, include_meta, include_result))
+        if self._status is not None:
+            fields['status'] = self._status.value
+        return fields
+
+    def save(self, pipeline: Pipeline | None = None, include_meta: bool = True, include_result: bool = True) -> None:
+        """Write all fields; `status` only when this object set it or the record is new."""
+        target: Any = self.connection if pipeline is None else pipeline
+        fields = self.to_dict(include_meta, include_result)
+        if self._status is self._stored_status:
+            fields.pop('status', None)  # somebody may have moved the job on since it was read
+        target.hset(self.key, mapping=fields)
+        self._stored_status = self._status
+
+    def save_meta(self) -> None:
+        """Write `meta` only."""
+        self.connection.hset(self.key, 'meta', self.serializer.dumps(self.meta))
+
+    def get_meta(self, refresh: bool = True) -> dict[Any, Any]:
+        """The job's own notes, read again unless `refresh=False`."""
+        if refresh:
+            stored = read.field(self.connection, self.id, 'meta')
+            codec.decode(self, {b'meta': stored or b'', b'status': (self._status or JobStatus.CREATED).value.encode()})
+        return self.meta
+
+    def cleanup(self, ttl: int | None = None, pipeline: Pipeline | None = None, remove_from_queue: bool = True) -> None:
+        """Delete at once for 0, expire after so many seconds, keep for None and negative values."""
+        if ttl == 0:
+            self.delete(pipeline=pipeline, remove_from_queue=remove_from_queue)
+        elif ttl and ttl > 0:
+            target: Any = self.connection if pipeline is None else pipeline
+            for key in (self.key, keys.dependents(self.id), keys.dependencies(self.id)):
+                target.expire(key, ttl)
+
+    def heartbeat(self, timestamp: datetime, ttl: int, pipeline: Pipeline | None = None, xx: bool = False) -> None:
+        """Note that the job lives."""
+        self.last_heartbeat = timestamp
+        target: Any = self.connection if pipeline is None else pipeline
+        target.hset(self.key, 'last_heartbeat', utcformat(timestamp))
+
+    # --- status -------------------------------------------------------------------------------------------------
+
+    def get_status(self, refresh: bool = True) -> JobStatus:
+        """The status, read again unless `refresh=False`; `InvalidJobOperation` when there is none to read."""
+        if refresh:
+            stored = read.field(self.connection, self.id, 'status')
+            if stored is None:
+                raise InvalidJobOperation(f'Job {self.id} has no stored status: it was never saved, or is gone')
+            try:
+                self._status = self._stored_status = JobStatus(stored.decode())
+            except ValueError as error:
+                raise InvalidJobOperation(f'Job {self.id}: {stored!r} is no status this version knows') from error
+        if self._status is None:
+            raise InvalidJobOperation(f'Job {self.id} has no status yet')
+        return self._status
+
+    def set_status(self, status: JobStatus, pipeline: Pipeline | None = None) -> None:
+        """Overwrite the stored status; for programs that keep books of their own. Nothing of ours calls it."""
+        self._status = self._stored_status = status
+        target: Any = self.connection if pipeline is None else pipeline
+        target.hset(self.key, 'status', status)
+
+    def prepare_for_execution(self, worker_name: str, pipeline: Any) -> None:
+        """Mark the record as started in the given pipeline; for programs that run jobs themselves."""
+        self.worker_name, self.last_heartbeat = worker_name, now()
+        self.started_at, self._status = self.last_heartbeat, JobStatus.STARTED
+        moment = utcformat(self.started_at)
+        fields = {'last_heartbeat': moment, 'status': self._status, 'started_at': moment, 'worker_name': worker_name}
+        pipeline.hset(self.key, mapping=fields)
+
+    is_canceled = property(lambda self: self.get_status() is JobStatus.CANCELED, doc='Whether it was canceled.')
+    is_deferred = property(lambda self: self.get_status() is JobStatus.DEFERRED, doc='Whether it waits for others.')
+    is_failed = property(lambda self: self.get_status() is JobStatus.FAILED, doc='Whether it failed for good.')
+    is_finished = property(lambda self: self.get_status() is JobStatus.FINISHED, doc='Whether it succeeded.')
+    is_queued = property(lambda self: self.get_status() is JobStatus.QUEUED, doc='Whether it waits for a worker.')
+    is_ready_to_enqueue = property(
+        lambda self: self.get_status() is JobStatus.READY_TO_ENQUEUE, doc='Whether nothing keeps it from its queue.'
+    )
+    is_scheduled = property(lambda self: self.get_status() is JobStatus.SCHEDULED, doc='Whether it waits for a time.')
+    is_started = property(lambda self: self.get_status() is JobStatus.STARTED, doc='Whether it runs.')
+    is_stopped = property(lambda self: self.get_status() is JobStatus.STOPPED, doc='Whether it was stopped.')
+
+    # --- verbs --------------------------------------------------------------------------------------------------
+
+    def cancel(
+        self, pipeline: Pipeline | None = None, enqueue_dependents: bool = False, remove_from_dependencies: bool = False
+    ) -> dict[str, list[str]]:
+        """The job will not run; `InvalidJobOperation` when it is canceled already. Stops no function."""
+        refuse_unbuilt(enqueue_dependents=enqueue_dependents, remove_from_dependencies=remove_from_dependencies)
+        call = operate.cancel(self.id)
+        if pipeline is not None:
+            enqueue_on(pipeline, call)
+        else:
+            answer = run(self.connection, call)
+            if answer == 'canceled':
+                raise InvalidJobOperation(f'Cannot cancel already canceled job: {self.id}')
+            if answer == 'gone':
+                raise InvalidJobOperation(f'Cannot cancel job {self.id}: it was never saved, or is gone')
+        self._status = self._stored_status = JobStatus.CANCELED
+        return {}
+
+    def requeue(self, at_front: bool = False) -> Job:
+        """Queue a failed job again; `InvalidJobOperation` when it is not in the failed registry of its queue."""
+        job: Job = self.failed_job_registry.requeue(self, at_front=at_front)
+        return job
+
+    def delete(
+        self, pipeline: Pipeline | None = None, remove_from_queue: bool = True, delete_dependents: bool = False
+    ) -> None:
+        """Remove the job from queue and registries, with its record and results."""
+        refuse_unbuilt(delete_dependents=delete_dependents)
+        call = operate.delete(self.id, remove_from_queue)
+        if pipeline is not None:
+            enqueue_on(pipeline, call)
+        elif run(self.connection, call) == 'gone':
+            raise InvalidJobOperation(f'Cannot delete job {self.id}: it was never saved, or is gone')
+
+    def perform(self) -> Any:
+        """Call the function, with this job as the current one; returns and keeps its result."""
+        token = context.enter(self)
+        try:
+            function, args, kwargs = self.func, self.args, self.kwargs
+            self._called = True
+            result = function(*args, **kwargs)
+            if inspect.iscoroutine(result):
+                result = asyncio.run(result)
+            self._result = result
+            return result
+        finally:
+            context.leave(token)
+
+    # --- what was called, what came out -------------------------------------------------------------------------
+
+    @property
+    def func(self) -> Any:
+        """The callable: attribute of the instance, or import of `func_name`."""
+        return getattr(self.instance, self.func_name) if self.instance is not None else import_attribute(self.func_name)
+
+    def get_call_string(self) -> str | None:
+        """The call as one would write it."""
+        return get_call_string(self.func_name, self.args, self.kwargs, max_length=75)
+
+    def get_position(self) -> int | None:
+        """Its index in its queue, or None."""
+        position: int | None = stairs.queue_of(self).get_job_position(self.id)
+        return position
+
+    def get_executions(self) -> list[Execution]:
+        """Its living executions."""
+        return self.execution_registry.get_executions()
+
+    @property
+    def execution_registry(self) -> ExecutionRegistry:
+        """The registry of its living executions."""
+        return ExecutionRegistry(self.id, connection=self.connection)
+
+    failed_job_registry = property(lambda self: stairs.registry_of(self, 'failed'), doc='That of its queue.')
+    finished_job_registry = property(lambda self: stairs.registry_of(self, 'finished'), doc='That of its queue.')
+    started_job_registry = property(lambda self: stairs.registry_of(self, 'started'), doc='That of its queue.')
+
+
+def _checked_call(args: Any, kwargs: Any) -> tuple[Any, Any]:
+    args = () if args is None else args
+    kwargs = {} if kwargs is None else kwargs
+    if not isinstance(args, tuple | list):
+        raise TypeError(f'{args!r} is not a valid args list')
+    if not isinstance(kwargs, dict):
+        raise TypeError(f'{kwargs!r} is not a valid kwargs dict')
+    return args, kwargs

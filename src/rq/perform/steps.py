@@ -1,0 +1,80 @@
+"""One job, here: prepare, load, import, call in time, then the steps of success or those of failure."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from rq.exceptions import ColdShutdown, NotImportableError, PayloadError
+from rq.failure import steps as failure_steps
+from rq.failure.capture import Failure, Kind, capture
+from rq.perform.success import dump_result, tell_success
+from rq.rules.retry import Retry
+from rq.timeouts import JobTimeoutException
+from rq.types import Hooks, JobLike
+
+#: seconds for a job that names no timeout
+DEFAULT_TIMEOUT = 180
+
+
+def run(job: JobLike, queue: Any, execution: Any, hooks: Hooks) -> bool:
+    """One job, here, from begun to settled. Returns whether it succeeded."""
+    began: Failure | None = None
+    try:
+        hooks.prepare_job_execution(job)
+        value = call_in_time(job, hooks)
+        hooks.handle_execution_ended(job, queue, 0)
+        if isinstance(value, Retry):
+            hooks.handle_job_retry(job, queue, value, queue.started_job_registry, execution)
+            return True
+        began = succeed(job, queue, execution, value, hooks)
+        if began is None:
+            return True
+    except ColdShutdown:
+        raise
+    except BaseException as error:
+        began = classify(job, error)
+        hooks.handle_execution_ended(job, queue, 0)
+    failure_steps.run(job, queue, execution, began, hooks)
+    return False
+
+
+def call_in_time(job: JobLike, hooks: Hooks) -> Any:
+    """The function's value. Loading and importing count in the timeout, because they may hang too."""
+    if job._broken:
+        raise PayloadError('The record of this job has fields that cannot be read: ' + '; '.join(_named(job._broken)))
+    timeout = DEFAULT_TIMEOUT if job.timeout is None else job.timeout
+    home = os.getpid()
+    try:
+        with hooks.death_penalty_class(timeout, JobTimeoutException, job_id=job.id):
+            return job.perform()
+    finally:
+        if os.getpid() != home:
+            os._exit(0)  # a forked descendant fell out of the function: it has no say in the outcome
+
+
+def _named(broken: dict[str, str]) -> list[str]:
+    return [f'{name} = {why}' for name, why in broken.items()]
+
+
+def succeed(job: JobLike, queue: Any, execution: Any, value: Any, hooks: Hooks) -> Failure | None:
+    """The steps of success; a failure in them is final, because the work is done and must not be done again."""
+    try:
+        job._packed_result = dump_result(job, value)  # handle_job_success stores it
+        tell_success(job, value, hooks)
+        hooks.handle_job_success(job, queue, queue.started_job_registry, execution)
+        return None
+    except ColdShutdown:
+        raise
+    except BaseException as error:
+        return capture(error, retryable=False)
+
+
+def classify(job: JobLike, error: BaseException) -> Failure:
+    """Which kind of failure an exception from loading, importing or calling is."""
+    if isinstance(error, PayloadError):
+        return capture(error, Kind.UNDECODABLE)
+    # before the call only the import can raise these; a module may also call sys.exit
+    if not job._called and isinstance(error, NotImportableError | SystemExit):
+        return capture(error, Kind.NOT_IMPORTABLE)
+    return capture(error)

@@ -1,0 +1,249 @@
+"""A queue as it is looked at and taken from: identity, counts, pages, removal. Putting in stands in `queue.py`."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from functools import total_ordering
+from typing import TYPE_CHECKING, Any, Self
+
+from rq.exceptions import NoSuchJobError
+from rq.job import Job
+from rq.registry import (
+    CanceledJobRegistry,
+    DeferredJobRegistry,
+    FailedJobRegistry,
+    FinishedJobRegistry,
+    ScheduledJobRegistry,
+    StartedJobRegistry,
+)
+from rq.rules.names import import_attribute
+from rq.rules.timing import parse_timeout
+from rq.serializers import resolve_serializer
+from rq.store import keys, operate, read
+from rq.store.call import run
+from rq.timeouts import UnixSignalDeathPenalty
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.client import Pipeline
+
+logger = logging.getLogger('rq.queue')
+
+
+@total_ordering
+class QueueView:
+    """The list of ids of one queue, and its registries."""
+
+    job_class: type[Any] = Job
+    death_penalty_class: type[Any] = UnixSignalDeathPenalty
+    DEFAULT_TIMEOUT = 180
+    redis_queue_namespace_prefix = keys.QUEUE_PREFIX
+    redis_queues_keys = keys.QUEUES
+
+    def __init__(
+        self,
+        name: str = 'default',
+        connection: Redis | None = None,
+        default_timeout: int | None = None,
+        is_async: bool = True,
+        job_class: str | type[Any] | None = None,
+        serializer: Any = None,
+        death_penalty_class: type[Any] | None = UnixSignalDeathPenalty,
+        **kwargs: Any,
+    ) -> None:
+        if connection is None:
+            raise TypeError("Queue() missing 1 required positional argument: 'connection'")
+        if 'async' in kwargs:
+            is_async = kwargs['async']
+            warnings.warn('The `async` keyword is deprecated, use `is_async`', DeprecationWarning, stacklevel=2)
+        self.connection: Any = connection
+        self.name = checked_name(name)
+        self._key = f'{self.redis_queue_namespace_prefix}{name}'
+        self._default_timeout = parse_timeout(default_timeout) or self.DEFAULT_TIMEOUT
+        self._is_async = is_async
+        self.log = logger
+        if job_class is not None:
+            self.job_class = import_attribute(job_class) if isinstance(job_class, str) else job_class  # type: ignore[assignment]  # a dotted name may lead anywhere
+        self.death_penalty_class = death_penalty_class or self.death_penalty_class
+        self.serializer = resolve_serializer(serializer)
+        self.redis_server_version: tuple[int, int, int] | None = None
+
+    # --- identity -----------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[Self]:
+        yield self
+
+    def __eq__(self, other: object) -> bool:
+        return self.name == _queue(other).name
+
+    def __lt__(self, other: object) -> bool:
+        return self.name < _queue(other).name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}({self.name!r})'
+
+    def __str__(self) -> str:
+        return f'<{self.__class__.__name__} {self.name}>'
+
+    @classmethod
+    def all(
+        cls, connection: Redis, job_class: Any = None, serializer: Any = None, death_penalty_class: Any = None
+    ) -> list[Self]:
+        """Every queue that was ever used."""
+        return [
+            cls.from_queue_key(key, connection, job_class, serializer, death_penalty_class)
+            for key in read.texts(list(connection.smembers(cls.redis_queues_keys)))
+        ]
+
+    @classmethod
+    def from_queue_key(
+        cls,
+        queue_key: str,
+        connection: Redis,
+        job_class: Any = None,
+        serializer: Any = None,
+        death_penalty_class: Any = None,
+    ) -> Self:
+        """The queue of a key; `ValueError` for a key that is none of a queue."""
+        prefix = cls.redis_queue_namespace_prefix
+        if not queue_key.startswith(prefix):
+            raise ValueError(f'Not a valid RQ queue key: {queue_key!r}; it should begin with {prefix!r}')
+        return cls(
+            queue_key[len(prefix) :], connection=connection, job_class=job_class, serializer=serializer,
+            death_penalty_class=death_penalty_class,
+        )  # fmt: skip
+
+    @property
+    def key(self) -> str:
+        """The key of its list."""
+        return self._key
+
+    @property
+    def is_async(self) -> bool:
+        """Whether workers run its jobs; False: they run where they are enqueued."""
+        return self._is_async
+
+    # --- looking ------------------------------------------------------------------------------------------------
+
+    @property
+    def count(self) -> int:
+        """The number of listed jobs."""
+        return int(self.connection.llen(self.key))
+
+    def is_empty(self) -> bool:
+        """Whether nothing is listed."""
+        return self.count == 0
+
+    def get_job_ids(self, offset: int = 0, length: int = -1) -> list[str]:
+        """Ids in order, a slice of them; length -1 is all."""
+        if length == 0:
+            return []
+        end = length if length < 0 else offset + length - 1
+        return [read_id.split(':')[0] for read_id in read.texts(self.connection.lrange(self.key, offset, end))]
+
+    def get_jobs(self, offset: int = 0, length: int = -1) -> list[Job]:
+        """The same as jobs; those without a record that can be read are left out."""
+        ids = self.get_job_ids(offset, length)
+        try:
+            found = self.job_class.fetch_many(ids, connection=self.connection, serializer=self.serializer)
+        except (ValueError, NoSuchJobError):
+            found = [self._readable(job_id) for job_id in ids]
+        return [job for job in found if job is not None]
+
+    def _readable(self, job_id: str) -> Job | None:
+        try:
+            job: Job = self.job_class.fetch(job_id, connection=self.connection, serializer=self.serializer)
+        except (ValueError, NoSuchJobError) as error:
+            self.log.warning('Queue %s: job %r is left out: %s', self.name, job_id, error)
+            return None
+        return job
+
+    job_ids = property(lambda self: self.get_job_ids(), doc='All ids, in order.')
+    jobs = property(lambda self: self.get_jobs(), doc='All jobs, in order.')
+
+    def fetch_job(self, job_id: str) -> Job | None:
+        """The job of an id if this queue is its origin, else None."""
+        try:
+            job: Job = self.job_class.fetch(job_id, connection=self.connection, serializer=self.serializer)
+        except NoSuchJobError:
+            self.remove(job_id)
+            return None
+        return job if job.origin == self.name else None
+
+    def get_job_position(self, job_or_id: Job | str) -> int | None:
+        """Its index in the list, or None."""
+        position: int | None = self.connection.lpos(self.key, _id(job_or_id))
+        return position
+
+    def _registry(self, cls: type[Any]) -> Any:
+        return cls(queue=self, job_class=self.job_class, serializer=self.serializer)
+
+    started_job_registry = property(lambda self: self._registry(StartedJobRegistry), doc='Jobs that run.')
+    finished_job_registry = property(lambda self: self._registry(FinishedJobRegistry), doc='Jobs that succeeded.')
+    failed_job_registry = property(lambda self: self._registry(FailedJobRegistry), doc='Jobs that failed.')
+    deferred_job_registry = property(lambda self: self._registry(DeferredJobRegistry), doc='Jobs that wait for others.')
+    scheduled_job_registry = property(lambda self: self._registry(ScheduledJobRegistry), doc='Jobs that are not due.')
+    canceled_job_registry = property(lambda self: self._registry(CanceledJobRegistry), doc='Jobs that were canceled.')
+
+    # --- taking out ---------------------------------------------------------------------------------------------
+
+    def push_job_id(self, job_id: str, pipeline: Pipeline | None = None, at_front: bool = False) -> Any:
+        """List an id; for programs that keep books of their own."""
+        target: Any = self.connection if pipeline is None else pipeline
+        return target.lpush(self.key, job_id) if at_front else target.rpush(self.key, job_id)
+
+    def pop_job_id(self) -> str | None:
+        """Take the first id off the list."""
+        found = self.connection.lpop(self.key)
+        return None if found is None else read.texts([found])[0]
+
+    def remove(self, job_or_id: Job | str, pipeline: Pipeline | None = None) -> Any:
+        """Take an id off the list."""
+        target: Any = self.connection if pipeline is None else pipeline
+        return target.lrem(self.key, 1, _id(job_or_id))
+
+    def empty(self) -> int:
+        """Remove all listed jobs with their records; returns how many."""
+        removed = 0
+        while True:
+            batch = run(self.connection, operate.empty(self.name))
+            removed += batch
+            if batch < 1000:
+                return removed
+
+    def delete(self, delete_jobs: bool = True) -> None:
+        """Forget the queue, and its listed jobs unless told otherwise."""
+        if delete_jobs:
+            self.empty()
+        self.connection.delete(self.key)
+        self.connection.srem(self.redis_queues_keys, self.key)
+
+
+def checked_name(name: str) -> str:
+    """A queue name as it is; `ValueError` for one whose list would be another queue's recovery list."""
+    if not isinstance(name, str):
+        raise TypeError(f'a queue name must be a str, not {name!r}')
+    if name.endswith(':intermediate') or ':intermediate:first_seen:' in name:
+        raise ValueError(f'{name!r} cannot be a queue name: its key is the recovery list of another queue; rename it')
+    return name
+
+
+def _queue(other: object) -> QueueView:
+    if not isinstance(other, QueueView):
+        raise TypeError(f'Cannot compare a queue to {other!r}')
+    return other
+
+
+def _id(job_or_id: Job | str) -> str:
+    return job_or_id if isinstance(job_or_id, str) else job_or_id.id

@@ -1,0 +1,78 @@
+"""The words of `enqueue(...)`: which belong to us, which to the function, and which values are allowed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rq.rules.timing import parse_timeout
+
+
+class EnqueueArgs(NamedTuple):
+    """What `Queue.parse_args` found in the words of one call."""
+
+    func: Any
+    timeout: Any
+    description: Any
+    result_ttl: Any
+    ttl: Any
+    failure_ttl: Any
+    depends_on: Any
+    job_id: Any
+    at_front: Any
+    meta: Any
+    retry: Any
+    repeat: Any
+    on_success: Any
+    on_failure: Any
+    on_stopped: Any
+    rate_limit: Any
+    pipeline: Any
+    unique: Any
+    args: Any
+    kwargs: Any
+    webhooks: Any
+
+
+#: keyword of enqueue() -> its default
+_OURS: dict[str, Any] = {
+    'job_timeout': None, 'description': None, 'result_ttl': None, 'ttl': None, 'failure_ttl': None, 'depends_on': None,
+    'job_id': None, 'at_front': False, 'meta': None, 'retry': None, 'repeat': None, 'on_success': None,
+    'on_failure': None, 'on_stopped': None, 'rate_limit': None, 'pipeline': None, 'unique': False, 'webhooks': None,
+}  # fmt: skip
+
+
+def parse(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> EnqueueArgs:
+    """Split the words of a call; `ValueError` for functions no worker can import."""
+    if not isinstance(f, str) and getattr(f, '__module__', None) == '__main__' and not hasattr(f, '__self__'):
+        raise ValueError(f'{f!r} stands in __main__, which a worker cannot import; move it into a module of its own')
+    ours = {word: kwargs.pop(word, default) for word, default in _OURS.items()}
+    if 'args' in kwargs or 'kwargs' in kwargs:
+        assert args == (), 'Extra positional arguments cannot be used when using explicit args and kwargs'
+        args, kwargs = kwargs.pop('args', ()), kwargs.pop('kwargs', {})
+    ours['timeout'] = ours.pop('job_timeout')
+    return EnqueueArgs(func=f, args=args, kwargs=kwargs, **ours)
+
+
+def checked_timeout(timeout: Any, default: int | None) -> int | None:
+    """Seconds a job may run; None takes the queue's default, -1 is no limit."""
+    seconds = parse_timeout(timeout)
+    if seconds is None:
+        return default
+    if seconds == 0:
+        raise ValueError('timeout=0 is not allowed: give seconds, or -1 for no limit')
+    return seconds
+
+
+def checked_ttl(ttl: Any) -> int | None:
+    """Seconds a job may wait."""
+    seconds = parse_timeout(ttl)
+    if seconds is not None and seconds <= 0:
+        raise ValueError(f'ttl={ttl!r} is not allowed: the job would be gone before it is seen; give 1 or more')
+    return seconds
+
+
+def refuse_unbuilt(**words: Any) -> None:
+    """`ValueError` for words of RQ 3.0 that this version does not know yet, rather than dropping them silently."""
+    for word, value in words.items():
+        if value:
+            raise ValueError(f'{word}={value!r} is not supported by this version of rq yet; see docs/differences.md')

@@ -1,0 +1,76 @@
+"""The table of states. All that decides whether a move is legal stands here; this file knows no Redis.
+
+The verbs are also the names of the Lua files, of the store's functions and of the words in the log.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class JobStatus(str, Enum):
+    """Where a job is in its life; the value is the text stored in the job's hash."""
+
+    CREATED = 'created'
+    QUEUED = 'queued'
+    FINISHED = 'finished'
+    FAILED = 'failed'
+    STARTED = 'started'
+    DEFERRED = 'deferred'
+    SCHEDULED = 'scheduled'
+    STOPPED = 'stopped'
+    CANCELED = 'canceled'
+    RATE_LIMITED = 'rate_limited'
+    READY_TO_ENQUEUE = 'ready_to_enqueue'
+
+
+JobStatus.__module__ = 'rq.job'  # its public address, and the one that pickles of it carry
+
+
+class Move(NamedTuple):
+    """From which statuses a verb may start, and in which it may end."""
+
+    sources: frozenset[str]
+    targets: frozenset[str]
+
+
+EVERY = frozenset(status.value for status in JobStatus)
+NOWHERE: frozenset[str] = frozenset()
+
+
+def _move(sources: frozenset[str] | str, targets: str = '') -> Move:
+    if isinstance(sources, str):
+        sources = frozenset(sources.split())
+    return Move(sources, frozenset(targets.split()))
+
+
+#: verb -> legal moves. `enqueue` of a started job leaves it started and queues it after its outcome ("again").
+TABLE: dict[str, Move] = {
+    'enqueue': _move(EVERY, 'queued started'),
+    'schedule': _move(EVERY - {'started'}, 'scheduled'),
+    'promote_due': _move('scheduled', 'queued'),
+    'claim': _move('queued created started', 'started'),
+    'begin': _move('started', 'started'),
+    'renew': _move('started', 'started'),
+    'note': _move('started', 'started'),
+    'release': _move('started', 'queued'),
+    'rescue': _move('started', 'started queued'),
+    'finish': _move('started', 'finished queued'),
+    'retry': _move('started', 'queued scheduled'),
+    'retry_returned': _move('started', 'queued scheduled'),
+    'fail': _move('started', 'failed queued'),
+    'stop': _move('started', 'stopped queued'),
+    'cancel': _move(EVERY - {'canceled'}, 'canceled'),
+    'requeue': _move(EVERY - {'started'}, 'queued'),
+    'delete': Move(EVERY, NOWHERE),
+    'empty': Move(EVERY, NOWHERE),
+}
+
+#: Moves whose second target comes from an `again` mark: the outcome is recorded first, then the job is queued.
+SETTLING = ('finish', 'fail', 'stop', 'retry', 'retry_returned', 'release')
+
+
+def check(verb: str, source: str) -> bool:
+    """Whether the verb may be applied to a job of this status."""
+    return source in TABLE[verb].sources

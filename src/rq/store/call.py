@@ -1,0 +1,221 @@
+"""Call: one verb, ready to be sent. Runners execute it now, in a pipeline, or packed with others on a Line.
+
+The only place where scripts meet redis-py; its error classes are handed on from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    ConnectionError,
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+    TryAgainError,
+)
+
+from rq.store.scripts import Script, load, names
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+__all__ = [
+    'Answer', 'Call', 'Line', 'RedisError', 'ResponseError', 'borrow', 'enqueue_on', 'is_full', 'is_weather', 'run',
+    'run_many',
+]  # fmt: skip
+
+T = TypeVar('T')
+Argument = str | bytes | int | float
+
+#: Refusals that a server gives for a while: full memory, missing replicas, failed saves, a cluster that elects.
+#: redis-py takes the code off the message where it has a class for it, and has other classes in every version.
+_PASSING_CLASSES = (
+    *(ConnectionError, TimeoutError, BusyLoadingError, OSError),
+    *(OutOfMemoryError, ReadOnlyError, ClusterDownError, MasterDownError, TryAgainError),
+)
+_PASSING = ('OOM', 'NOREPLICAS', 'MISCONF', 'CLUSTERDOWN', 'MASTERDOWN', 'TRYAGAIN', 'LOADING', 'READONLY', 'BUSY')
+
+
+class Answer(str, Enum):
+    """What a settle says: done; done before by us; no longer ours, nothing written; the job is gone."""
+
+    OK = 'ok'
+    ALREADY = 'already'
+    LOST = 'lost'
+    GONE = 'gone'
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """A script with its keys and arguments, and the function that turns the reply into a typed answer."""
+
+    script: Script
+    keys: Sequence[Argument]
+    args: Sequence[Argument]
+    decode: Callable[[Any], T]
+
+    def words(self, sha: bool = True) -> tuple[Argument, ...]:
+        """The command as it goes over the wire, by hash or with the whole text."""
+        head = ('EVALSHA', self.script.sha) if sha else ('EVAL', self.script.text)
+        return (*head, len(self.keys), *self.keys, *self.args)
+
+
+def answer(reply: bytes) -> Answer:
+    """The decoder of every settle."""
+    return Answer(reply.decode())
+
+
+def text(reply: bytes) -> str:
+    """The decoder of scripts that answer one word."""
+    return reply.decode()
+
+
+def is_weather(error: BaseException) -> bool:
+    """Whether waiting may help: the server is away, loading, read-only, full or without replicas."""
+    if isinstance(error, _PASSING_CLASSES):
+        return True
+    return isinstance(error, ResponseError) and str(error).startswith(_PASSING)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the server refused for want of memory."""
+    return isinstance(error, OutOfMemoryError) or str(error).startswith('OOM')
+
+
+def borrow(pool: Any) -> Any:
+    """A connection of a redis-py pool; older versions want to be told what for."""
+    try:
+        return pool.get_connection()
+    except TypeError:
+        return pool.get_connection('EVALSHA')
+
+
+def run(connection: Any, call: Call[T]) -> T:
+    """Execute one call now."""
+    try:
+        reply = connection.execute_command(*call.words())
+    except NoScriptError:
+        reply = connection.execute_command(*call.words(sha=False))
+    return call.decode(reply)
+
+
+def run_many(connection: Redis, calls: Sequence[Call[T]]) -> list[T]:
+    """Execute calls in one write. Not a transaction: each one is atomic, and errors are raised after all ran."""
+    if len(calls) == 1:
+        return [run(connection, calls[0])]
+    line = Line(connection)
+    try:
+        return line.run(*calls)
+    finally:
+        line.release()
+
+
+def enqueue_on(pipeline: Any, call: Call[Any]) -> None:
+    """Put a call into a caller's pipeline, with its text: a NOSCRIPT inside MULTI would leave the rest committed."""
+    pipeline.execute_command(*call.words(sha=False))
+
+
+class Line:
+    """One connection of a client's pool, spoken to directly: several calls in one write, replies in order.
+
+    redis-py's client objects cost more than the round trip itself (design, section 11), so the hot path goes below.
+    """
+
+    def __init__(self, client: Redis) -> None:
+        self._pool = client.connection_pool
+        self._connection: Any = None
+        self._owed: list[Call[Any]] = []  # posted calls whose replies nobody read yet
+
+    def run(self, *calls: Call[Any]) -> list[Any]:
+        """Send the calls together and return their decoded replies; the first error is raised after all were read."""
+        connection = self._open()
+        try:
+            self._write(connection, [call.words() for call in calls])
+            owed, self._owed = self._owed, []
+            replies = [self._read(connection) for _ in range(len(owed) + len(calls))]
+            self._teach(connection, [*owed, *calls], replies)
+            # an error of a call that nobody waits for must not hide what the others did
+            return self._decoded(calls, replies[len(owed) :])
+        except BaseException as error:
+            # A reply that was not read would answer the next question: after any error the connection is not reused.
+            if not isinstance(error, ResponseError):
+                self.drop()
+            raise
+
+    def post(self, call: Call[Any]) -> None:
+        """Send a call whose reply nobody waits for; it is read with the next `run`."""
+        connection = self._open()
+        try:
+            self._write(connection, [call.words()])
+        except BaseException:
+            self.drop()
+            raise
+        self._owed.append(call)
+
+    def load_scripts(self) -> None:
+        """Teach the server every script, so that no posted call meets an unknown hash."""
+        connection = self._open()
+        try:
+            self._write(connection, [('SCRIPT', 'LOAD', load(name).text) for name in names()])
+            for _ in names():
+                connection.read_response()
+        except BaseException:
+            self.drop()
+            raise
+
+    def drop(self) -> None:
+        """Close the connection; the next use opens a new one."""
+        connection, self._connection, self._owed = self._connection, None, []
+        if connection is not None:
+            connection.disconnect()
+            self._pool.release(connection)
+
+    def release(self) -> None:
+        """Give the connection back to its pool."""
+        if self._owed:
+            self.run()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._pool.release(connection)
+
+    def _open(self) -> Any:
+        if self._connection is None:
+            self._connection = borrow(self._pool)
+        return self._connection
+
+    @staticmethod
+    def _write(connection: Any, commands: list[tuple[Argument, ...]]) -> None:
+        connection.send_packed_command(connection.pack_commands(commands))
+
+    @staticmethod
+    def _read(connection: Any) -> Any:
+        try:
+            return connection.read_response()
+        except ResponseError as error:
+            return error
+
+    def _teach(self, connection: Any, calls: Sequence[Call[Any]], replies: list[Any]) -> None:
+        """Repeat with its text what the server did not know by hash."""
+        for index, reply in enumerate(replies):
+            if isinstance(reply, NoScriptError):
+                self._write(connection, [calls[index].words(sha=False)])
+                replies[index] = self._read(connection)
+
+    def _decoded(self, calls: Sequence[Call[Any]], replies: list[Any]) -> list[Any]:
+        """Raise the first error, decode the rest."""
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                if is_weather(reply):
+                    self.drop()  # after a failover the pool must look for the primary again
+                raise reply
+        return [call.decode(reply) for call, reply in zip(calls, replies, strict=True)]

@@ -1,0 +1,241 @@
+"""JobRecord <-> hash fields. Reading is lenient: what cannot be read is left at its default and named.
+
+Empty fields are left out when writing, and accepted when reading; a short hash costs a third of a long one.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from math import isfinite
+from typing import Any
+
+from rq.defaults import MAX_PAYLOAD_BYTES
+from rq.exceptions import PayloadTooLargeError
+from rq.rules.payload import UNEVALUATED
+from rq.rules.record import JobRecord
+from rq.rules.status import JobStatus
+from rq.rules.timing import str_to_date, utcformat
+
+Value = str | bytes | int | float
+
+#: Values over 64 bytes turn a small hash into a large one (472 against 1,232 bytes), so only those are compressed.
+_COMPRESS_FROM = 64
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode('utf-8', errors='backslashreplace')
+
+
+def _list_of(*kinds: type) -> Callable[[bytes], list[Any]]:
+    def read(raw: bytes) -> list[Any]:
+        value = json.loads(raw)
+        if not isinstance(value, list) or not all(type(each) in kinds for each in value):
+            raise ValueError(f'not a list of {kinds[0].__name__}')
+        return value
+
+    return read
+
+
+def _flag(raw: bytes) -> bool:
+    return bool(int(raw))
+
+
+def _number(raw: bytes) -> float:
+    value = float(raw)
+    if not isfinite(value):
+        raise ValueError('not a finite number')
+    return int(value) if value.is_integer() else value
+
+
+def _time(value: datetime) -> str:
+    return utcformat(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(',', ':'))
+
+
+_PLAIN: Callable[[Any], Value] = lambda value: value  # noqa: E731
+
+#: hash field, attribute, writer, reader. None and empty values are not written.
+_FIELDS: tuple[tuple[str, str, Callable[[Any], Value], Callable[[bytes], Any]], ...] = (
+    ('created_at', 'created_at', _time, str_to_date),
+    ('origin', 'origin', _PLAIN, _text),
+    ('description', 'description', _PLAIN, _text),
+    ('enqueued_at', 'enqueued_at', _time, str_to_date),
+    ('started_at', 'started_at', _time, str_to_date),
+    ('ended_at', 'ended_at', _time, str_to_date),
+    ('last_heartbeat', 'last_heartbeat', _time, str_to_date),
+    ('worker_name', 'worker_name', _PLAIN, _text),
+    ('group_id', 'group_id', _PLAIN, _text),
+    ('timeout', 'timeout', _PLAIN, _number),
+    ('result_ttl', 'result_ttl', _PLAIN, int),
+    ('failure_ttl', 'failure_ttl', _PLAIN, int),
+    ('ttl', 'ttl', _PLAIN, int),
+    ('success_callback_name', '_success_callback_name', _PLAIN, _text),
+    ('success_callback_timeout', '_success_callback_timeout', _PLAIN, int),
+    ('failure_callback_name', '_failure_callback_name', _PLAIN, _text),
+    ('failure_callback_timeout', '_failure_callback_timeout', _PLAIN, int),
+    ('stopped_callback_name', '_stopped_callback_name', _PLAIN, _text),
+    ('stopped_callback_timeout', '_stopped_callback_timeout', _PLAIN, int),
+    ('dependency_id', '_dependency_id', _PLAIN, _text),
+    ('dependency_ids', '_dependency_ids', _json, _list_of(str)),
+    ('allow_dependency_failures', 'allow_dependency_failures', int, _flag),
+    ('enqueue_at_front', 'enqueue_at_front', int, _flag),
+    ('enqueue_at_front_on_retry', 'enqueue_at_front_on_retry', int, _flag),
+    ('retries_left', 'retries_left', _PLAIN, int),
+    ('retry_intervals', 'retry_intervals', _json, _list_of(int, float)),
+    ('number_of_retries', 'number_of_retries', _PLAIN, int),
+    ('repeats_left', 'repeats_left', _PLAIN, int),
+    ('repeat_intervals', 'repeat_intervals', _json, _list_of(int, float)),
+    ('rate_limit_key', 'rate_limit_key', _PLAIN, _text),
+    ('rate_limit_concurrency', 'rate_limit_concurrency', _PLAIN, int),
+)
+_WRITERS = {attribute: (field, write) for field, attribute, write, _ in _FIELDS}
+_READERS = {field.encode(): (attribute, read) for field, attribute, _, read in _FIELDS}
+
+
+def compress(data: bytes) -> bytes:
+    """zlib where it pays; readers of RQ take both forms."""
+    if _looks_compressed(data):
+        return zlib.compress(data)  # a serializer that compresses: a reader would take off its zlib instead of ours
+    if len(data) <= _COMPRESS_FROM:
+        return data
+    packed = zlib.compress(data)
+    return packed if len(packed) < len(data) else data
+
+
+def _looks_compressed(data: bytes) -> bool:
+    # the two bytes of a zlib header (RFC 1950)
+    return len(data) > 1 and data[0] & 15 == 8 and (data[0] << 8 | data[1]) % 31 == 0
+
+
+def decompress(data: bytes) -> bytes:
+    """The bytes under zlib, or the bytes as they are."""
+    try:
+        return zlib.decompress(data)
+    except zlib.error:
+        return data
+
+
+def encode_some(attributes: Mapping[str, Any]) -> dict[str, Value]:
+    """The hash fields of named attributes; None becomes an empty field, which reads as None."""
+    fields: dict[str, Value] = {}
+    for attribute, value in attributes.items():
+        field, write = _WRITERS[attribute]
+        fields[field] = '' if value is None else write(value)
+    return fields
+
+
+def is_storable(attribute: str, value: Any) -> bool:
+    """Whether what user code put on a job could be written, and read again."""
+    field, write = _WRITERS[attribute]
+    try:
+        written = '' if value is None else write(value)
+        if type(written) not in (str, bytes, int, float, bool):
+            return False
+        raw = written if isinstance(written, bytes) else str(written).encode()
+        return not raw or _READERS[field.encode()][1](raw) is not None
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return False
+
+
+def encode(record: JobRecord, include_meta: bool = True, include_result: bool = True) -> dict[str, Value]:
+    """The hash fields of a record, without `status`; `PayloadTooLargeError` above the limit."""
+    attributes = record.__dict__
+    fields: dict[str, Value] = {}
+    for field, attribute, write, _ in _FIELDS:
+        value = attributes[attribute]
+        if value is None or value == '' or value == [] or value is False:
+            continue
+        fields[field] = write(value)
+    if record.allow_dependency_failures is False:
+        fields['allow_dependency_failures'] = 0
+    if record.enqueue_at_front is False:
+        fields['enqueue_at_front'] = 0
+    fields['data'] = _encode_data(record)
+    if include_meta and (record._meta is UNEVALUATED or record._meta):
+        fields['meta'] = _encode_meta(record)
+    if include_result and record._last_result is not None:
+        fields['result'] = _encode_result(record)
+    if include_result and record._exc_info is not None:
+        fields['exc_info'] = zlib.compress(record._exc_info.encode('utf-8', errors='replace'))
+    return fields
+
+
+def _encode_data(record: JobRecord) -> bytes:
+    data = record.data
+    if len(data) > MAX_PAYLOAD_BYTES:
+        raise PayloadTooLargeError(
+            f'The arguments of this job take {len(data):,} bytes, over the limit of {MAX_PAYLOAD_BYTES:,}; '
+            'store them elsewhere and pass a reference'
+        )
+    return compress(data)
+
+
+def _encode_meta(record: JobRecord) -> bytes:
+    # untouched notes, and a placeholder for unreadable ones, go back as the bytes they were read from
+    untouched = record._meta is UNEVALUATED or record._meta == {'unserialized': record._stored_meta}
+    if untouched and record._stored_meta is not None:
+        return record._stored_meta
+    return bytes(record.serializer.dumps(record.meta))
+
+
+def _encode_result(record: JobRecord) -> bytes:
+    if record._stored_result is not None and record._last_result is UNEVALUATED:
+        return record._stored_result
+    return bytes(record.serializer.dumps(record._result))
+
+
+def decode(record: JobRecord, raw: Mapping[bytes, bytes]) -> dict[str, str]:
+    """Load a hash into the record; returns the fields that could not be read, with the reason."""
+    broken: dict[str, str] = {}
+    attributes = record.__dict__
+    for key, value in raw.items():
+        reader = _READERS.get(key)
+        if reader is None:
+            continue
+        if not value:
+            continue
+        attribute, read = reader
+        try:
+            attributes[attribute] = read(value)
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            broken[key.decode()] = f'{value[:80]!r}: {error}'
+    _decode_status(record, raw, broken)
+    if b'data' in raw:
+        record.data = decompress(raw[b'data'])
+    if b'meta' in raw:
+        _decode_meta(record, raw[b'meta'])
+    if b'exc_info' in raw:
+        record._exc_info = _text(decompress(raw[b'exc_info']))
+    if raw.get(b'result'):
+        record._stored_result, record._last_result = raw[b'result'], UNEVALUATED
+    if record._dependency_id and not record._dependency_ids:
+        record._dependency_ids = [record._dependency_id]
+    return broken
+
+
+def _decode_status(record: JobRecord, raw: Mapping[bytes, bytes], broken: dict[str, str]) -> None:
+    text = raw.get(b'status', b'created')
+    try:
+        record._status = JobStatus(text.decode())
+    except (ValueError, UnicodeDecodeError):
+        broken['status'] = f'{text[:80]!r} is no status this version knows'
+
+
+def _decode_meta(record: JobRecord, stored: bytes) -> None:
+    record._stored_meta, record._meta = stored or None, UNEVALUATED if stored else {}
+
+
+def flat(fields: Mapping[str, Value]) -> list[Value]:
+    """Fields and values in turn, as scripts take them."""
+    return [item for pair in fields.items() for item in pair]
+
+
+def pairs(reply: list[bytes]) -> dict[bytes, bytes]:
+    """A hash as a script returns it: fields and values in turn."""
+    return dict(zip(reply[::2], reply[1::2], strict=True))

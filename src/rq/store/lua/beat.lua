@@ -1,0 +1,14 @@
+--- beat: the worker lives.
+--- from none
+--- to none
+--- keys worker worker_executions
+--- args now ttl instance
+--- gives ok gone
+--- include now
+-- A claim may have written `state` to a hash that had expired: without an instance it is nobody's.
+local known = redis.call('HMGET', KEYS[1], 'instance', 'death')
+if known[1] ~= ARGV[3] or known[2] then return 'gone' end
+redis.call('EXPIRE', KEYS[1], ARGV[2]) -- first, so that full memory does not refuse the rest
+redis.call('HSET', KEYS[1], 'last_heartbeat', now_text)
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+return 'ok'

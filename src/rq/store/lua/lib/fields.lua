@@ -1,0 +1,20 @@
+--- fields: read and write the fields of a job.
+-- Of a hash as HGETALL gives it; an empty field is none.
+local function field(hash, name)
+  for i = 1, #hash, 2 do if hash[i] == name and hash[i + 1] ~= '' then return hash[i + 1] end end
+end
+
+-- Set the field-value pairs that begin at ARGV[first].
+local function set_fields(key, first)
+  -- unpack is limited by Lua's stack; a job has some thirty fields
+  if #ARGV > first then redis.call('HSET', key, unpack(ARGV, first)) end
+end
+
+-- A record takes the place of an older one. We leave empty fields out, so what RQ would overwrite with '' goes first.
+local function replace_fields(key, first, running)
+  redis.call('HDEL', key, 'group_id', 'success_callback_name', 'failure_callback_name', 'stopped_callback_name')
+  if not running then
+    redis.call('HDEL', key, 'started_at', 'ended_at', 'last_heartbeat', 'worker_name', 'lost', 'lost_at', 'again')
+  end
+  set_fields(key, first)
+end

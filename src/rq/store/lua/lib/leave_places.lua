@@ -1,0 +1,17 @@
+--- leave_places: the job leaves its queue and every registry of its origin.
+--- include keys
+local function leave_registries(id, origin)
+  for _, kind in ipairs({'finished', 'failed', 'deferred', 'ready', 'scheduled', 'canceled'}) do
+    redis.call('ZREM', place_key(kind, origin), id)
+  end
+  redis.call('HDEL', place_key('aside', origin), id)
+end
+
+-- Its living executions lose their claim: their settle will answer "lost".
+local function leave_wip(id, origin, execution)
+  local members = {id}
+  for _, one in ipairs(redis.call('ZRANGE', executions_key(id), 0, -1)) do members[#members + 1] = id .. ':' .. one end
+  if execution then members[#members + 1] = id .. ':' .. execution end
+  redis.call('ZREM', place_key('wip', origin), unpack(members))
+  redis.call('ZREM', place_key('leases', origin), unpack(members))
+end

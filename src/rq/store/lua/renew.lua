@@ -1,0 +1,33 @@
+--- renew: the named executions are alive. Names them one by one: a namesake must not keep a dead one's claim.
+--- from started
+--- to started
+--- keys worker executions, then per execution: job wip leases executions execution
+--- args now, then per execution: member execution lease_ms wip_s
+--- gives ok or lost per execution
+--- include now
+local answers = {}
+for number = 1, (#KEYS - 1) / 5 do
+  local key, arg = 1 + (number - 1) * 5, 1 + (number - 1) * 4
+  local member, execution = ARGV[arg + 1], ARGV[arg + 2]
+  local lease_ms, wip_s = tonumber(ARGV[arg + 3]), tonumber(ARGV[arg + 4])
+  wip_s = math.max(wip_s, math.ceil(lease_ms / 1000))
+  if redis.call('ZSCORE', KEYS[key + 2], member) then
+    redis.call('EXPIRE', KEYS[1], wip_s + 60) -- first, so that full memory does not refuse the rest
+    redis.call('ZADD', KEYS[key + 2], now_s + wip_s, member)
+    redis.call('ZADD', KEYS[key + 3], now_ms + lease_ms, member)
+    redis.call('ZADD', KEYS[key + 4], 'XX', now_s + wip_s + 60, execution)
+    redis.call('EXPIRE', KEYS[key + 4], wip_s + 60)
+    if redis.call('EXISTS', KEYS[key + 5]) == 1 then
+      redis.call('HSET', KEYS[key + 5], 'last_heartbeat', now_float)
+      if redis.call('TTL', KEYS[key + 5]) < wip_s then redis.call('EXPIRE', KEYS[key + 5], math.max(wip_s, 86400)) end
+    end
+    if redis.call('HEXISTS', KEYS[key + 1], 'status') == 1 then
+      redis.call('HSET', KEYS[key + 1], 'last_heartbeat', now_text)
+    end
+    answers[number] = 'ok'
+  else
+    redis.call('ZREM', KEYS[key + 3], member)
+    answers[number] = 'lost'
+  end
+end
+return answers

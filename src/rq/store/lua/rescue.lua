@@ -1,0 +1,71 @@
+--- rescue: executions whose lease ran out. Not begun: back to the front, uncharged. Begun: adopted by the caller.
+--- from started
+--- to started queued
+--- keys leases wip list wake
+--- args now queue worker lease_ms wip_s limit window_ms <execution...>
+--- gives {id, execution, lost worker, times lost, failure, told, now_us, hash} per adopted one; number released
+--- include now keys wake push again take
+local queue, worker, limit = ARGV[2], ARGV[3], tonumber(ARGV[6])
+local adopted, released, next_execution = {}, 0, 8
+
+local function forget(member, id, execution, owner)
+  redis.call('ZREM', KEYS[1], member)
+  redis.call('ZREM', KEYS[2], member)
+  redis.call('ZREM', executions_key(id), execution)
+  redis.call('DEL', execution_key(id, execution))
+  if owner then redis.call('SREM', worker_executions_key(owner), member) end
+end
+
+local function adopt(member, id, execution, job, attempt)
+  local since, lost = tonumber(job[2] or ''), tonumber(job[3] or '')
+  if not since or now_ms - since > tonumber(ARGV[7]) then since, lost = now_ms, 0 end
+  local mine, owner = ARGV[next_execution], attempt[2] or job[4] or ''
+  next_execution = next_execution + 1
+  forget(member, id, execution, owner)
+  local lease, wip = lease_of(tonumber(ARGV[4]), tonumber(ARGV[5]), job[6])
+  redis.call('HSET', job_key(id), 'execution', mine, 'lost', (lost or 0) + 1, 'lost_at', string.format('%.0f', since))
+  take(id, queue, mine, worker, lease, wip)
+  redis.call('HSET', execution_key(id, mine), 'begun', 1)
+  if attempt[3] then
+    redis.call('HSET', execution_key(id, mine), 'failure', attempt[3], 'told', attempt[4] or 0)
+  end
+  adopted[#adopted + 1] = {id, mine, owner, (lost or 0) + 1, attempt[3] or '', attempt[4] or '0', now_us,
+    redis.call('HGETALL', job_key(id))}
+end
+
+local function rescue(member, foreign)
+  local id, execution = string.match(member, '^(.*):(.-)$')
+  if not id then id, execution = member, '' end -- a plain job id, as RQ before 2.0 wrote it
+  local job = redis.pcall('HMGET', job_key(id), 'status', 'lost_at', 'lost', 'worker_name', 'execution', 'timeout', 'again')
+  local outrun = not job.err and job[5] ~= execution
+    and (not foreign or job[5] and redis.call('ZSCORE', KEYS[2], id .. ':' .. job[5]))
+  if job.err or job[1] ~= 'started' or outrun then
+    return forget(member, id, execution, not job.err and job[4] or nil)
+  end
+  local attempt = redis.call('HMGET', execution_key(id, execution), 'begun', 'worker_name', 'failure', 'told', 'id')
+  -- of what left no record nobody knows whether it had begun
+  if attempt[1] or attempt[3] or not attempt[5] or foreign then return adopt(member, id, execution, job, attempt) end
+  forget(member, id, execution, attempt[2] or job[4])
+  redis.call('HDEL', job_key(id), 'execution') -- so that a late settle is told "lost"
+  push_again(id, job[7], KEYS[3], KEYS[4], true)
+  released = released + 1
+end
+
+-- while the server was away nobody could renew: after its start living owners get the time of a whole lease
+local function server_is_new()
+  local info = ARGV[1] == '' and redis.pcall('INFO', 'server')
+  local uptime = type(info) == 'string' and tonumber(string.match(info, 'uptime_in_seconds:(%d+)'))
+  return uptime and uptime * 1000 < math.min(tonumber(ARGV[4]), 30000)
+end
+
+local expired = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms, 'LIMIT', 0, limit)
+if #expired > 0 and server_is_new() then expired = {} end
+for _, member in ipairs(expired) do
+  if redis.call('ZSCORE', KEYS[2], member) then rescue(member, false) else redis.call('ZREM', KEYS[1], member) end
+end
+-- without a lease row the entry is RQ 3.0's, and its wip score is its end
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], 0, now_s, 'LIMIT', 0, limit)) do
+  if next_execution > #ARGV then break end
+  if not redis.call('ZSCORE', KEYS[1], member) then rescue(member, true) end
+end
+return {adopted, released}

@@ -1,0 +1,15 @@
+--- retry_returned: the function itself asked for another attempt.
+--- from started
+--- to queued scheduled
+--- keys job wip leases executions execution worker worker_executions results list wake scheduled
+--- args now id execution interval front seconds result_ttl worker_name started ended value fields...
+--- gives ok already lost gone
+--- include leave_started fields outcome try_again
+local interval = tonumber(ARGV[4])
+local answer = leave_started(interval > 0 and 'scheduled' or 'queued')
+if answer ~= 'ok' then return answer end
+count('failed_job_count', ARGV[6])
+if not again then set_fields(KEYS[1], 12) end
+add_result(4, tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10], 'return_value', ARGV[11])
+try_again(KEYS[11], interval, ARGV[5] == '1')
+return 'ok'

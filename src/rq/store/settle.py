@@ -1,0 +1,124 @@
+"""Writing an outcome: finish, fail, stop, retry, retry_returned, release. Each one guarded by the lease."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Mapping
+
+from rq.rules.lease import Lease
+from rq.rules.timing import from_epoch, utcformat
+from rq.store import codec, keys
+from rq.store.call import Answer, Argument, Call, answer
+from rq.store.scripts import load
+
+Times = tuple[float, float, float] | tuple[()]
+"""Begin and end of an execution (epoch seconds) and the seconds worked; empty where unknown."""
+Fields = Mapping[str, codec.Value]
+
+
+def _keys(lease: Lease, place: str | None) -> list[str]:
+    job, queue = lease.job_id, lease.queue
+    names = [
+        keys.job(job),
+        keys.wip(queue),
+        keys.leases(queue),
+        keys.executions(job),
+        keys.execution(job, lease.execution),
+        keys.worker(lease.worker),
+        keys.worker_executions(lease.worker),
+        keys.results(job),
+        keys.queue(queue),
+        keys.wake(queue),
+    ]
+    return [*names, keys.place(place, queue)] if place else names
+
+
+def _call(verb: str, place: str | None, lease: Lease, now: float | str, arguments: list[Argument]) -> Call[Answer]:
+    return Call(load(verb), _keys(lease, place), [now, lease.job_id, lease.execution, *arguments], answer)
+
+
+def encode_text(text: str) -> bytes:
+    """A traceback as the result stream holds it."""
+    return base64.b64encode(zlib.compress(text.encode('utf-8', errors='replace')))
+
+
+def encode_value(value: bytes) -> bytes:
+    """A serialized value as the result stream holds it."""
+    return base64.b64encode(value)
+
+
+def _texts(times: Times) -> list[str]:
+    """Started, ended, seconds as the scripts take them."""
+    return [f'{value:.6f}' for value in times] if times else ['', '', '']
+
+
+def _with_end(times: Times, fields: Fields) -> list[codec.Value]:
+    """The fields to set, `ended_at` among them where the end is known."""
+    end = {'ended_at': utcformat(from_epoch(times[1]))} if times else {}
+    return codec.flat({**end, **fields})
+
+
+def finish(
+    lease: Lease, result_ttl: int, value: bytes | None, times: Times, fields: Fields, now: float | str = ''
+) -> Call[Answer]:
+    """The execution succeeded with a serialized value (None: it returned None)."""
+    packed = '' if value is None else encode_value(value)
+    arguments: list[Argument] = [result_ttl, lease.worker, *_texts(times), packed, *_with_end(times, fields)]
+    return _call('finish', 'finished', lease, now, arguments)
+
+
+def fail(
+    lease: Lease,
+    failure_ttl: int,
+    text: str,
+    times: Times,
+    fields: Fields,
+    stored: bool = True,
+    returned: bytes | None = None,
+    now: float | str = '',
+) -> Call[Answer]:
+    """The job is given up. `returned`: the serialized Retry of a job that asked for more than its retries."""
+    kind, name, value = 2, 'exc_string', encode_text(text)
+    if returned is not None:
+        kind, name, value = 5, 'return_value', encode_value(returned)
+    arguments: list[Argument] = [failure_ttl, int(stored), kind, lease.worker, *_texts(times), name, value]
+    # without the default handler only the status is kept, as in RQ
+    arguments += _with_end(times if stored else (), fields)
+    return _call('fail', 'failed', lease, now, arguments)
+
+
+def stop(lease: Lease, failure_ttl: int, text: str, fields: Fields, now: float | str = '') -> Call[Answer]:
+    """The execution was stopped on purpose."""
+    arguments: list[Argument] = [failure_ttl, 1, 2, lease.worker, '', '', '', 'exc_string', encode_text(text)]
+    return _call('stop', 'failed', lease, now, [*arguments, *codec.flat(fields)])
+
+
+def retry(
+    lease: Lease, interval: float, front: bool, times: Times, fields: Fields, now: float | str = ''
+) -> Call[Answer]:
+    """Another attempt in `interval` seconds, at once for 0."""
+    arguments: list[Argument] = [interval, int(front), _texts(times)[2], *_with_end(times, fields)]
+    return _call('retry', 'scheduled', lease, now, arguments)
+
+
+def retry_returned(
+    lease: Lease,
+    interval: float,
+    front: bool,
+    result_ttl: int,
+    value: bytes,
+    times: Times,
+    fields: Fields,
+    now: float | str = '',
+) -> Call[Answer]:
+    """The function returned a Retry (`value`, serialized) and gets its other attempt."""
+    started, ended, seconds = _texts(times)
+    arguments: list[Argument] = [interval, int(front), seconds, result_ttl, lease.worker, started, ended]
+    arguments += [encode_value(value), *_with_end(times, fields)]
+    return _call('retry_returned', 'scheduled', lease, now, arguments)
+
+
+def release(lease: Lease, now: float | str = '') -> Call[Answer]:
+    """Handed back uncharged, to the front of its queue."""
+    return _call('release', None, lease, now, [])

@@ -1,0 +1,77 @@
+"""Listen to the command channel in a thread of its own; what arrives is carried out by the main loop."""
+
+from __future__ import annotations
+
+import select
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from rq.store.channel import Listener
+from rq.supervision.bell import Bell
+from rq.supervision.gate import passage
+
+RETRY_SECONDS = 2.0
+LOOK_SECONDS = 1.0
+
+
+class Remote:
+    """The subscription of one worker. `deliver` gets each message, in this thread, and must only hand it on."""
+
+    def __init__(self, client: Any, worker_name: str, deliver: Callable[[dict[str, Any]], None]) -> None:
+        self._client, self._name, self._deliver = client, worker_name, deliver
+        self._stop = threading.Event()
+        self._bell = Bell()
+        self._listener: Listener | None = None
+        self.thread = threading.Thread(target=self._run, name='rq-remote', daemon=True)
+
+    def start(self) -> None:
+        """Subscribe, then listen. A server that is away is tried again by the thread."""
+        self._subscribe()
+        self.thread.start()
+
+    def stop(self) -> None:
+        """End the subscription."""
+        self._stop.set()
+        self._bell.ring()
+        if self.thread.is_alive():
+            self.thread.join(timeout=5)
+        self._close()
+        self._bell.close()
+
+    def _subscribe(self) -> None:
+        try:
+            with passage():
+                self._listener = Listener(self._client, self._name)
+        except Exception:
+            self._listener = None
+
+    def _close(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            try:
+                listener.close()
+            except Exception:
+                return
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            if self._listener is None:
+                self._stop.wait(RETRY_SECONDS)
+                self._subscribe()
+            else:
+                self._listen(self._listener)
+
+    def _listen(self, listener: Listener) -> None:
+        try:
+            # Waiting happens outside the gate, so that a fork never waits for a silent channel.
+            readable, _, _ = select.select([listener.fileno(), self._bell.listens], [], [], LOOK_SECONDS)
+            if not readable or self._stop.is_set():
+                return
+            with passage():
+                messages = listener.messages()
+        except Exception:
+            self._close()
+            return
+        for message in messages:
+            self._deliver(message)

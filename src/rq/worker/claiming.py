@@ -1,0 +1,187 @@
+"""Order, claim, wait: the worker's conversation with the server. It waits through bad weather and loses nothing."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from rq.connections import describe, rebuild
+from rq.defaults import BURST_PATIENCE, LEASE_SECONDS, MAX_BACKOFF, SOCKET_TIMEOUT
+from rq.failure.notify import Settlement, tell
+from rq.rules.lease import Lease
+from rq.store import claim, promote
+from rq.store.call import Answer, Call, Line, ResponseError, is_weather
+from rq.store.wait import Waiter
+
+IDLE_SECONDS = 1.0  # how long one wait lasts: the latency for jobs that RQ 3.0 producers pushed without a token
+
+
+class GaveUp(Exception):
+    """The server stayed away for longer than we may wait."""
+
+
+class Conversation:
+    """The main thread's connection: calls with patience."""
+
+    def __init__(self, worker: Any) -> None:
+        self._worker = worker
+        client = rebuild(worker.connection, socket_timeout=SOCKET_TIMEOUT)
+        self.address = describe(worker.connection)
+        self.line = Line(client)
+        self.waiter = Waiter(rebuild(worker.connection, socket_timeout=SOCKET_TIMEOUT + 2))
+        self.patience: float | None = None  # seconds; None waits for ever
+        self.pause: Callable[[float], None] = time.sleep
+        self.give_up: Callable[[float], bool] = lambda since: False
+        self._execution: str | None = None  # the id of a claim whose reply may have been lost
+        self._told_at = 0.0
+
+    # --- patience -----------------------------------------------------------------------------------------------
+
+    def patiently(self, *calls: Call[Any], waits: bool = True) -> list[Any]:
+        """The replies, however long the server is away; errors of single calls stand in the place of their reply."""
+        return list(self._weather(lambda: self._replies(calls), waits))
+
+    def _weather(self, action: Callable[[], Any], waits: bool = True) -> Any:
+        began, delay = time.monotonic(), 0.1
+        while True:
+            try:
+                return action()
+            except Exception as error:
+                self.line.drop()
+                if not is_weather(error):
+                    raise
+                self._tell_weather(error)
+                since = time.monotonic() - began
+                if not waits or self.give_up(since) or (self.patience is not None and since > self.patience):
+                    raise GaveUp(f'{self.address} cannot be used: {error}') from error
+            self.pause(delay)
+            delay = min(delay * 2, MAX_BACKOFF)
+
+    def _replies(self, calls: tuple[Call[Any], ...]) -> list[Any]:
+        try:
+            return self.line.run(*calls)
+        except ResponseError as error:
+            if is_weather(error) or len(calls) == 1:
+                raise
+            # one of several was refused; every script may be repeated, so find out which
+            return [self._reply_or_error(call) for call in calls]
+
+    def _reply_or_error(self, call: Call[Any]) -> Any:
+        try:
+            return self.line.run(call)[0]
+        except ResponseError as error:
+            if is_weather(error):
+                raise
+            return error
+
+    def _tell_weather(self, error: Exception) -> None:
+        if time.monotonic() - self._told_at > 60:
+            self._told_at = time.monotonic()
+            log, name = self._worker.log, self._worker.name
+            log.error('Worker %s: cannot reach %s (%s); waiting, and trying again', name, self.address, error)
+
+    # --- verbs --------------------------------------------------------------------------------------------------
+
+    def load_scripts(self) -> None:
+        """Meet the server, and teach it the scripts."""
+        self._weather(self.line.load_scripts)
+
+    def settle(self, waiting: list[Settlement]) -> None:
+        """Write what waits, and tell."""
+        if waiting:
+            replies = self.patiently(*(one.call for one in waiting))
+            self._told(waiting, replies)
+
+    def next(self, waiting: list[Settlement], queues: list[str], lease_seconds: float, begun: bool) -> claim.Claims:
+        """Write what waits and take the next job, in one round trip."""
+        repeated = self._execution is not None
+        self._execution = self._execution or uuid4().hex
+        take = claim.claim(
+            self._worker.name, queues, [self._execution], lease_seconds=lease_seconds, begun=begun, repeated=repeated
+        )
+        replies = self.patiently(*(one.call for one in waiting), take)
+        self._told(waiting, replies[:-1])
+        claims: Any = replies[-1]
+        if isinstance(claims, Exception):
+            raise claims
+        self._execution = None
+        taken: claim.Claims = claims
+        return taken
+
+    def _told(self, waiting: list[Settlement], replies: list[Any]) -> None:
+        for settlement, reply in zip(list(waiting), replies, strict=True):
+            waiting.remove(settlement)
+            if isinstance(reply, Answer):
+                worker = self._worker
+                tell(worker.log, worker.name, settlement, reply, worker.log_result_lifespan)
+            else:
+                self._worker.log.error(
+                    'Worker %s: the server refused the outcome of job %s (%s); its lease will run out',
+                    self._worker.name, settlement.lease.job_id, reply,
+                )  # fmt: skip
+
+    def note(self, lease: Lease, failure: dict[str, Any], told: int) -> bool:
+        """Store a note; while the server is away it is kept in memory by the caller, and counts as ours."""
+        try:
+            return bool(self.patiently(claim.note(lease, failure, told), waits=False)[0])
+        except GaveUp:
+            return True
+
+    def promote(self, queues: list[str]) -> int:
+        """Queue what is due; returns how many."""
+        return sum(self.patiently(*(promote.promote_due(queue, 1000) for queue in queues)))
+
+    def begin(self, lease: Lease) -> None:
+        """Mark that user code may run; nobody waits for the reply."""
+        try:
+            self.line.post(claim.begin(lease))
+        except Exception as error:
+            if not is_weather(error):
+                raise  # without the mark a lost execution would merely be put back uncharged
+
+    def expire(self, leases: list[Lease]) -> None:
+        """Let leases run out now, so that somebody else takes over at once."""
+        short = [lease._replace(lease_ms=0) for lease in leases]
+        self.patiently(claim.renew(self._worker.name, short), waits=False)
+
+    # --- waiting ------------------------------------------------------------------------------------------------
+
+    def wait_descriptor(self, queues: list[str]) -> int | None:
+        """Begin to wait for work; None while the server is away."""
+        try:
+            return self.waiter.start(queues, IDLE_SECONDS * random.uniform(0.8, 1.2))
+        except Exception as error:
+            self.waiter.drop()
+            if not is_weather(error):
+                raise
+            return None
+
+    def waited(self, readable: bool) -> None:
+        """The wait is over: by a token or its own end (readable), or the server has been silent for too long."""
+        try:
+            if readable:
+                self.waiter.finish()
+            else:
+                self.waiter.drop()
+        except Exception as error:
+            self.waiter.drop()
+            if not is_weather(error) and not isinstance(error, ResponseError):
+                raise
+
+    def close(self) -> None:
+        """Close both connections."""
+        self.waiter.drop()
+        self.line.drop()
+
+
+def burst_patience(burst: bool) -> float | None:
+    """Seconds a worker waits for its server: a burst worker not for ever."""
+    return BURST_PATIENCE if burst else None
+
+
+def gives_up(told: bool, in_hand: bool, since: float) -> bool:
+    """Told to leave while the server is away: at once, but with an outcome in hand not before its lease ran out."""
+    return told and (not in_hand or since > LEASE_SECONDS)

@@ -1,0 +1,101 @@
+"""What becomes of an execution: the seams by which a worker records outcomes and tells handlers of failures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rq.defaults import HANDLER_TIMEOUT
+from rq.executors.outbox import Outbox
+from rq.failure import capture, handlers, outcome
+from rq.perform import success
+from rq.rules.lease import Lease
+
+
+class Outcomes:
+    """Mixin of BaseWorker: the outcome half of the Hooks protocol."""
+
+    name: str
+    log: Any
+    execution: Any
+    outbox: Outbox
+    leases: dict[str, Lease]
+    told: int
+    default_result_ttl: int
+    log_result_lifespan: bool
+    disable_default_exception_handler: bool
+    death_penalty_class: type[Any]
+    _exc_handlers: list[Any]
+    _stopped_job_id: str | None
+    _work_horse_killed_handler: Any
+
+    def _lease(self, job: Any, execution: Any) -> Lease:
+        execution = execution or self.execution
+        known = self.leases.get(execution.id) if execution else None
+        if known is not None:
+            return known
+        return Lease(job.id, execution.id if execution else '', job.origin, self.name)
+
+    def handle_job_success(self, job: Any, queue: Any, started_job_registry: Any, execution: Any) -> None:
+        """Record a success."""
+        lease = self._lease(job, execution)
+        packed = job._packed_result
+        self.outbox.emit(success.of_success(job, lease, packed, self.default_result_ttl))
+
+    def handle_job_retry(self, job: Any, queue: Any, retry: Any, started_job_registry: Any, execution: Any) -> None:
+        """Record that a job returned a Retry."""
+        self.outbox.emit(outcome.of_returned_retry(job, self._lease(job, execution), retry))
+
+    def handle_job_failure(
+        self, job: Any, queue: Any, started_job_registry: Any = None, exc_string: str = '', execution: Any = None
+    ) -> None:
+        """Record a failure: another attempt, or the end."""
+        failure = job._failure
+        if self._stopped_job_id == job.id and failure is None:
+            failure = capture.stopped()
+        if failure is None:
+            failure = capture.Failure(capture.Kind.RAISED, 'Exception', exc_string, exc_string)
+        stored = not self.disable_default_exception_handler
+        lease = self._lease(job, execution)
+        self.outbox.emit(outcome.of_failure(job, lease, failure, exc_string or failure.full_text, stored))
+
+    def handle_exception(self, job: Any, *exc_info: Any) -> None:
+        """Log the failure and walk the handlers."""
+        failure = job._failure
+        text = failure.text if failure else str(exc_info[1])
+        words = handlers.words_of(job, tried=exc_info[2] is not None)
+        self.log.error(
+            'Worker %s: job %s: exception raised while executing (%s)\n%s', self.name, job.id, words['func'], text,
+            extra={**words, 'queue': job.origin, 'job_id': job.id},
+        )  # fmt: skip
+        self.allow(HANDLER_TIMEOUT * (len(self._exc_handlers) + 1), 'exception handlers')
+        handlers.walk(self._exc_handlers, job, exc_info, failure, self.death_penalty_class, self.log)
+
+    def handle_work_horse_killed(self, job: Any, retpid: Any, ret_val: Any, rusage: Any) -> None:
+        """Warn, and tell the handler given for this."""
+        self.log.warning('Work horse killed for job %s: retpid=%s, ret_val=%s', job.id, retpid, ret_val)
+        if self._work_horse_killed_handler is not None:
+            self._work_horse_killed_handler(job, retpid, ret_val, rusage)
+
+    def note_failure(self, job: Any, execution: Any, failure: capture.Failure) -> bool:
+        """Remember a failure before user code hears of it; when nobody will, the outcome itself is soon enough."""
+        if not self.has_listeners(job):
+            return True
+        return self.outbox.note(self._lease(job, execution), failure, self.told + 1)
+
+    def allow(self, seconds: float, phase: str) -> None:
+        """A phase of user code begins and may take so long."""
+        self.outbox.allow(seconds, phase)
+
+    def has_listeners(self, job: Any) -> bool:
+        """Whether user code is to be told of a failure of this job."""
+        if self._exc_handlers or job._failure_callback_name:
+            return True
+        return type(self).handle_exception is not Outcomes.handle_exception
+
+    def push_exc_handler(self, handler_func: Any) -> None:
+        """Append an exception handler."""
+        self._exc_handlers.append(handler_func)
+
+    def pop_exc_handler(self) -> Any:
+        """Remove and return the last exception handler."""
+        return self._exc_handlers.pop()

@@ -1,0 +1,27 @@
+"""SIGINT and SIGTERM: carries out what `rules/shutdown` decides. Handlers set flags; the loop acts on them."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def listening(worker: Any, wake_descriptor: int) -> Iterator[None]:
+    """While the loop runs, stop signals belong to the worker; afterwards to whom they belonged before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread only; whoever runs us in another one stops us by command
+        return
+    before = {signum: signal.signal(signum, worker.request_stop) for signum in STOPPING}
+    wakeup = signal.set_wakeup_fd(wake_descriptor, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for signum, handler in before.items():
+            signal.signal(signum, handler if handler is not None else signal.SIG_DFL)

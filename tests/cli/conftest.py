@@ -1,0 +1,121 @@
+"""Fixtures of the command line: a directory with tasks to work in, and `rq` in this process or in one of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from rq.cli import main
+
+TASKS = '''"""Functions for jobs of these tests."""
+
+import os
+import sys
+import time
+
+
+def keep(*args, **kwargs):
+    return [args, kwargs]
+
+
+def fail():
+    raise ValueError('broken on purpose')
+
+
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.01)
+
+
+def swallow(job, *exc_info):
+    with open('handled', 'a') as file:
+        file.write(f'swallow {job.id}\\n')
+    return False
+
+
+def note(job, *exc_info):
+    with open('handled', 'a') as file:
+        file.write(f'note {job.id}\\n')
+'''
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty directory with `tasks.py`, and an environment without settings of ours."""
+    for name in list(os.environ):
+        if name.startswith(('RQ_', 'REDIS_')):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'tasks.py').write_text(TASKS)
+    sys.path_importer_cache.pop('.', None)  # it remembers the directory of an earlier test
+    path, loaded = list(sys.path), set(sys.modules)
+    yield tmp_path
+    sys.path[:] = path
+    for name in set(sys.modules) - loaded:
+        if (getattr(sys.modules[name], '__file__', None) or '').startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+Run = Callable[..., Result]
+Shell = Callable[..., 'subprocess.CompletedProcess[str]']
+
+
+@pytest.fixture
+def run() -> Run:
+    """`run('info', ...)` in this process; an exception that is not for the user is raised here."""
+
+    def run(*words: str, env: dict[str, str] | None = None) -> Result:
+        return CliRunner().invoke(main, words, env=env, catch_exceptions=False)
+
+    return run
+
+
+@pytest.fixture
+def shell(workplace: Path) -> Shell:
+    """`shell('info', ...)` in a process of its own."""
+
+    def shell(*words: str, timeout: float = 60) -> 'subprocess.CompletedProcess[str]':
+        command = [sys.executable, '-m', 'rq.cli', *words]
+        return subprocess.run(command, cwd=workplace, capture_output=True, text=True, timeout=timeout)
+
+    return shell
+
+
+@pytest.fixture
+def start(workplace: Path) -> Iterator[Callable[..., 'subprocess.Popen[str]']]:
+    """`start('worker', ...)` in a process of its own, ended with the test."""
+    started = []
+
+    def start(*words: str) -> 'subprocess.Popen[str]':
+        command = [sys.executable, '-u', '-m', 'rq.cli', *words]
+        process = subprocess.Popen(command, cwd=workplace, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def refused(result: Result, *words: str) -> None:
+    """A usage error: one line on stderr that holds these words, nothing on stdout, exit code 2."""
+    assert (result.exit_code, result.stdout) == (2, ''), result.output
+    _one_line(result.stderr, *words)
+
+
+def failed(result: Result, *words: str) -> None:
+    """Bad luck: one line on stderr that holds these words, exit code 1."""
+    assert result.exit_code == 1, result.output
+    _one_line(result.stderr, *words)
+
+
+def _one_line(text: str, *words: str) -> None:
+    assert text.startswith('Error: ')
+    assert text.count('\n') == 1, text
+    for word in words:
+        assert word in text

@@ -1,0 +1,100 @@
+"""`rq requeue` and `rq empty`."""
+
+import pytest
+from redis import Redis
+
+from rq import Queue
+from rq.job import Job
+from rq.registry import FailedJobRegistry
+from tests.cli.conftest import Run, Shell, failed, refused
+
+
+@pytest.fixture
+def failures(redis: Redis) -> list[str]:
+    """Ids of three failed jobs of the queue `default`."""
+    queue = Queue('default', connection=redis)
+    jobs = [queue.enqueue('tasks.fail', job_id=f'job-{n}') for n in range(3)]
+    for job in jobs:
+        queue.remove(job)
+        redis.hset(job.key, 'status', 'failed')
+        redis.zadd('rq:failed:default', {job.id: 9e12})
+    return [job.id for job in jobs]
+
+
+def test_requeue_some(shell: Shell, redis: Redis, redis_url: str, failures: list[str]) -> None:
+    done = shell('requeue', '-u', redis_url, '--queue', 'default', *failures[:2])
+    assert (done.returncode, done.stderr) == (0, '')
+    assert done.stdout.startswith('Requeueing 2 jobs from failed queue\n')
+    assert Queue('default', connection=redis).job_ids == failures[:2]
+    assert FailedJobRegistry('default', connection=redis).get_job_ids() == failures[2:]
+    assert Job.fetch(failures[0], redis).get_status().value == 'queued'
+
+
+@pytest.mark.parametrize('option', ['-a', '--all'])
+def test_requeue_all(run: Run, redis: Redis, redis_url: str, failures: list[str], option: str) -> None:
+    result = run('requeue', '-u', redis_url, '--queue', 'default', option)
+    assert result.exit_code == 0
+    assert 'Requeueing 3 jobs from failed queue\n' in result.output
+    assert Queue('default', connection=redis).job_ids == failures
+
+
+def test_requeue_goes_on_past_what_it_cannot(run: Run, redis: Redis, redis_url: str, failures: list[str]) -> None:
+    waiting = Queue('default', connection=redis).enqueue('tasks.keep')
+    result = run('requeue', '-u', redis_url, '--queue', 'default', 'gone', waiting.id, 'no:id', failures[1])
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert lines[0] == 'Unable to requeue 3 jobs from failed job registry'
+    assert len(lines) == 4
+    assert 'gone' in lines[1]
+    assert waiting.id in lines[2]
+    assert Queue('default', connection=redis).job_ids == [waiting.id, failures[1]]
+
+
+def test_requeue_reports_ten_reasons(run: Run, redis_url: str, redis: Redis) -> None:
+    redis.zadd('rq:failed:default', {f'gone-{n}': 9e12 for n in range(13)})
+    result = run('requeue', '-u', redis_url, '--queue', 'default', '-a')
+    assert result.exit_code == 1
+    assert result.stderr.startswith('Unable to requeue 13 jobs')
+    assert result.stderr.splitlines()[-1] == '  ... and 3 more'
+    assert redis.zcard('rq:failed:default') == 0
+
+
+def test_nothing_to_requeue(run: Run, redis_url: str) -> None:
+    for words in (['--queue', 'default'], ['--queue', 'default', '--all']):
+        result = run('requeue', '-u', redis_url, *words)
+        assert (result.exit_code, result.output) == (0, 'Nothing to do\n')
+
+
+def test_requeue_needs_a_queue(run: Run, redis_url: str) -> None:
+    refused(run('requeue', '-u', redis_url, 'id'), "'--queue'")
+    refused(run('requeue', '-u', redis_url, '--queue', 'x:intermediate', 'id'), 'x:intermediate')
+
+
+def test_empty(shell: Shell, redis: Redis, redis_url: str) -> None:
+    for name, number in (('a', 3), ('b', 1), ('c', 2)):
+        for _ in range(number):
+            Queue(name, connection=redis).enqueue('tasks.keep')
+    done = shell('empty', '-u', redis_url, 'a', 'b', 'nosuch')
+    assert (done.returncode, done.stderr) == (0, '')
+    assert done.stdout == '3 jobs removed from a queue\n1 jobs removed from b queue\n0 jobs removed from nosuch queue\n'
+    assert [Queue(name, connection=redis).count for name in 'abc'] == [0, 0, 2]
+    assert len(redis.keys('rq:job:*')) == 2
+
+
+def test_empty_all(run: Run, redis: Redis, redis_url: str) -> None:
+    for name in ('b', 'a', 'b'):
+        Queue(name, connection=redis).enqueue('tasks.keep')
+    redis.sadd('rq:queues', 'no queue key', 'rq:queue:a:intermediate')
+    result = run('empty', '-u', redis_url, '--all')
+    assert (result.exit_code, result.output) == (0, '1 jobs removed from a queue\n2 jobs removed from b queue\n')
+
+
+def test_nothing_to_empty(run: Run, redis_url: str) -> None:
+    for words in ([], ['-a']):
+        result = run('empty', '-u', redis_url, *words)
+        assert (result.exit_code, result.output) == (0, 'Nothing to do\n')
+
+
+def test_a_refusal_of_the_server(run: Run, redis: Redis, redis_url: str) -> None:
+    redis.set('rq:queue:wrong', 'a text')
+    failed(run('empty', '-u', redis_url, 'wrong'), 'refused', 'unix://')

@@ -1,0 +1,249 @@
+"""`rq worker`: its options reach a real worker, and what cannot be is said in a sentence."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from rq import Queue
+from tests.cli.conftest import Run, Shell, failed, refused
+from tests.conftest import PrivateServer
+from tests.waiting import wait_until
+
+SECRET = 'sesame'
+
+
+@pytest.fixture
+def queue(redis: Redis) -> Queue:
+    """The queue `default`."""
+    return Queue('default', connection=redis)
+
+
+def test_burst(shell: Shell, redis: Redis, redis_url: str, queue: Queue) -> None:
+    good = queue.enqueue('tasks.keep', 1, a=2)
+    bad = Queue('other', connection=redis).enqueue('tasks.fail')
+    done = shell('worker', '-u', redis_url, '--burst', 'default', 'other')
+    assert (done.returncode, done.stdout.count('*** Listening on default, other...')) == (0, 1), done.stderr
+    assert good.return_value() == [(1,), {'a': 2}]
+    assert 'ValueError: broken on purpose' in bad.latest_result().exc_string
+    assert (queue.finished_job_registry.count, len(redis.smembers('rq:workers'))) == (1, 0)
+
+
+def test_without_queues_it_is_default(shell: Shell, redis_url: str) -> None:
+    assert 'Listening on default...' in shell('worker', '-u', redis_url, '-b').stdout
+
+
+def test_exception_handlers_in_order(shell: Shell, redis: Redis, redis_url: str, queue: Queue, workplace: Path) -> None:
+    job = queue.enqueue('tasks.fail')
+    handlers = ['--exception-handler', 'tasks.note', '--exception-handler', 'tasks.swallow']
+    assert shell('worker', '-u', redis_url, '-b', *handlers, '--exception-handler', 'tasks.note').returncode == 0
+    # swallow ends the chain, so the third is not asked
+    assert (workplace / 'handled').read_text().splitlines() == [f'note {job.id}', f'swallow {job.id}']
+    assert queue.failed_job_registry.count == 1
+
+
+def test_disable_default_exception_handler(shell: Shell, redis_url: str, queue: Queue) -> None:
+    job = queue.enqueue('tasks.fail')
+    assert shell('worker', '-u', redis_url, '-b', '-d').returncode == 0
+    assert job.get_status().value == 'failed'
+    assert queue.failed_job_registry.count == 0
+
+
+def test_max_jobs(shell: Shell, redis_url: str, queue: Queue) -> None:
+    for _ in range(3):
+        queue.enqueue('tasks.keep')
+    assert shell('worker', '-u', redis_url, '--max-jobs', '2').returncode == 0
+    assert queue.count == 1
+
+
+def test_max_idle_time(shell: Shell, redis_url: str) -> None:
+    assert shell('worker', '-u', redis_url, '--max-idle-time', '1', '-s').returncode == 0
+
+
+def test_results_ttl_and_serializer(shell: Shell, redis: Redis, redis_url: str) -> None:
+    job = Queue('default', connection=redis, serializer='json').enqueue('tasks.keep')
+    assert shell('worker', '-u', redis_url, '-b', '--results-ttl', '77', '-S', 'json').returncode == 0
+    assert 70 < redis.ttl(job.key) <= 77
+
+
+def test_path_and_worker_class(shell: Shell, redis_url: str, queue: Queue, workplace: Path) -> None:
+    (workplace / 'deep').mkdir()
+    (workplace / 'deep' / 'own.py').write_text(
+        'import os, rq\n\n\nclass Inline(rq.SimpleWorker):\n    """Ours."""\n\n\ndef pid():\n    return os.getpid()\n'
+    )
+    job = queue.enqueue('own.pid')
+    done = shell('worker', '-u', redis_url, '-b', '-P', 'deep', '-w', 'own.Inline')
+    assert f'PID {job.return_value()},' in done.stdout
+
+
+@pytest.mark.parametrize('strategy', ['default', 'round_robin', 'random'])
+def test_dequeue_strategies(shell: Shell, redis: Redis, redis_url: str, strategy: str) -> None:
+    order = '\n'.join(Queue(name, connection=redis).enqueue('tasks.keep').id for name in 'aabb')
+    done = shell('worker', '-u', redis_url, '-b', '-ds', strategy, 'a', 'b', '--disable-job-desc-logging')
+    announced = [line.split()[1:] for line in done.stdout.splitlines() if line.split()[1:][:1] in (['a:'], ['b:'])]
+    assert sorted(words[1] for words in announced) == sorted(order.splitlines())
+    expected = {'default': ['a:', 'a:', 'b:', 'b:'], 'round_robin': ['a:', 'b:', 'a:', 'b:']}
+    assert [words[0] for words in announced] == expected.get(strategy, [words[0] for words in announced])
+
+
+# --- settings module and log ----------------------------------------------------------------------------------
+
+SETTINGS = f"""
+REDIS_URL = {{url!r}}
+QUEUES = ['high', 'low']
+NAME = 'from-settings'
+SENTRY_DSN = 'https://{SECRET}@nowhere'
+DICT_CONFIG = {{{{
+    'version': 1,
+    'disable_existing_loggers': False,
+    'formatters': {{{{'own': {{{{'format': 'OWN %(message)s'}}}}}}}},
+    'handlers': {{{{'own': {{{{'class': 'logging.StreamHandler', 'formatter': 'own'}}}}}}}},
+    'root': {{{{'handlers': ['own']}}}},
+}}}}
+"""
+
+
+def test_settings_module(shell: Shell, redis_url: str, workplace: Path) -> None:
+    (workplace / 'settings.py').write_text(SETTINGS.format(url=redis_url))
+    done = shell('worker', '-b', '-c', 'settings')
+    assert done.returncode == 0, done.stderr
+    assert 'OWN Worker from-settings: started' in done.stderr
+    assert 'OWN *** Listening on high, low...' in done.stderr
+    assert SECRET not in done.stderr + done.stdout
+
+
+def test_words_win_over_settings(shell: Shell, redis_url: str, workplace: Path) -> None:
+    (workplace / 'settings.py').write_text(SETTINGS.format(url='redis://nowhere'))
+    done = shell('worker', '-b', '-c', 'settings', '-u', redis_url, '-n', 'by-hand', 'urgent')
+    assert 'OWN Worker by-hand: started' in done.stderr
+    assert 'Listening on urgent...' in done.stderr
+
+
+def test_one_queue_may_stand_alone(shell: Shell, redis_url: str, workplace: Path) -> None:
+    (workplace / 'settings.py').write_text("QUEUES = 'high'\n")
+    assert 'Listening on high...' in shell('worker', '-b', '-c', 'settings', '-u', redis_url).stdout
+
+
+def test_how_much_is_said(shell: Shell, redis_url: str) -> None:
+    burst = ('worker', '-u', redis_url, '-b')
+    quiet = shell(*burst, '-q')
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, '', '')
+    assert shell(*burst, '--logging_level', 'warning').stdout == ''
+    formed = shell(*burst, '-v', '--log-format', '%(asctime)s|%(message)s', '--date-format', 'noon')
+    assert all(line.startswith('noon|') for line in formed.stdout.splitlines())
+    assert 'noon|*** Listening' in formed.stdout
+
+
+# --- pid, name, signals ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_code_0(start, redis: Redis, redis_url: str, workplace: Path, number: int) -> None:
+    process = start('worker', '-u', redis_url, '--name', 'one', '--pid', 'pid-file')
+    wait_until(lambda: redis.sismember('rq:workers', 'rq:worker:one'), what='the worker is in the books')
+    assert (workplace / 'pid-file').read_text() == str(process.pid)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, output
+    assert not redis.exists('rq:workers')
+
+
+def test_a_name_in_use(start, shell: Shell, redis: Redis, redis_url: str) -> None:
+    start('worker', '-u', redis_url, '--name', 'one')
+    wait_until(lambda: redis.exists('rq:worker:one'), what='the first worker is born')
+    second = shell('worker', '-u', redis_url, '--name', 'one')
+    assert (second.returncode, second.stdout) == (1, '')
+    assert second.stderr.startswith("Error: There exists an active worker named 'one' already")
+    assert second.stderr.count('\n') == 1
+
+
+def test_it_waits_for_its_server(start, tmp_path: Path) -> None:
+    process = start('worker', '-u', f'unix://{tmp_path}/valkey.sock', '-n', 'early')
+    assert f'unix://{tmp_path}/valkey.sock' in process.stdout.readline()  # it says for what it waits
+    server = PrivateServer(tmp_path)
+    try:
+        wait_until(server.answers, what='the server answers')
+        with Redis(unix_socket_path=str(server.socket)) as client:
+            wait_until(lambda: client.exists('rq:worker:early'), 20, 'the worker has arrived')
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=20)
+    finally:
+        server.kill()
+    assert process.returncode == 0
+
+
+# --- refusals -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    'words, named',
+    [
+        (['-v', '-q'], '--verbose and --quiet'),
+        (['--logging_level', 'loud'], "'--logging_level'"),
+        (['--log-format', '%(nosuch'], "'--log-format'"),
+        (['--exception-handler', 'nosuch.handler'], "'--exception-handler'"),
+        (['--exception-handler', 'tasks'], "'--exception-handler'"),
+        (['--pid', 'nosuch/pid'], "'--pid'"),
+        (['--pid', '.'], "'--pid'"),
+        (['--pid', '~nosuchuser/pid'], "'--pid'"),
+        (['--max-jobs', '0'], "'--max-jobs'"),
+        (['--max-idle-time', '-1'], "'--max-idle-time'"),
+        (['--worker-ttl', '0'], "'--worker-ttl'"),
+        (['--job-monitoring-interval', '0'], "'--job-monitoring-interval'"),
+        (['--results-ttl', '1h'], "'--results-ttl'"),
+        (['x:intermediate'], 'x:intermediate'),
+        (['--nosuch'], '--nosuch'),
+    ],
+)
+def test_refused(run: Run, redis: Redis, redis_url: str, words: list[str], named: str) -> None:
+    refused(run('worker', '-u', redis_url, '-b', *words), named)
+    assert redis.keys('*') == []
+
+
+def test_an_unknown_strategy_ends_with_code_1(run: Run, redis_url: str) -> None:
+    failed(run('worker', '-u', redis_url, '-ds', 'by-mood'), 'by-mood', 'default, round_robin, random')
+
+
+def test_a_wrong_log_configuration(run: Run, redis_url: str, workplace: Path) -> None:
+    for number, wrong in enumerate(["{'version': 99}", "'text'", "{'version': 1, 'root': {'handlers': ['x']}}"]):
+        (workplace / f'settings{number}.py').write_text(f'DICT_CONFIG = {wrong}\n')
+        refused(run('worker', '-u', redis_url, '-b', '-c', f'settings{number}'), "'--config'", 'DICT_CONFIG')
+
+
+OWN_WORKERS = """
+import rq
+from rq.worker.claiming import GaveUp
+
+
+class Impatient(rq.Worker):
+    def work(self, **words):
+        raise GaveUp('redis://h:1/0 cannot be used: no route')
+
+
+class Stopped(rq.Worker):
+    def work(self, **words):
+        self._stop_requested = True
+        raise GaveUp('redis://h:1/0 cannot be used: no route')
+
+
+class Narrow(rq.Worker):
+    def __init__(self, queues):
+        pass
+"""
+
+
+def test_ends_without_having_worked(run: Run, redis_url: str, workplace: Path) -> None:
+    (workplace / 'own.py').write_text(OWN_WORKERS)
+    words = ('worker', '-u', redis_url, '-b', '-w')
+    failed(run(*words, 'own.Impatient'), 'redis://h:1/0 cannot be used', '--url embedded://')
+    failed(run(*words, 'own.Narrow'), 'cannot be made')
+    stopped = run(*words, 'own.Stopped')  # told to leave while it waits for its server: an orderly end
+    assert (stopped.exit_code, stopped.output) == (0, '')
+
+
+def test_the_pid_may_lie_at_home(shell: Shell, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', str(tmp_path))
+    assert shell('worker', '-u', redis_url, '-b', '--pid', '~/pid').returncode == 0
+    assert int((tmp_path / 'pid').read_text()) != os.getpid()

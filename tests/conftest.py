@@ -1,0 +1,100 @@
+"""Fixtures for everybody: one private Valkey per test process, and a client whose database is empty."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from rq import Queue
+from rq.devserver.binary import find_binary
+from tests.launch import Launch, Launched
+from tests.waiting import wait_until
+
+
+class PrivateServer:
+    """A Valkey of this test process on a unix socket, without persistence."""
+
+    def __init__(self, directory: Path) -> None:
+        binary = find_binary()
+        self.socket = directory / 'valkey.sock'
+        self.url = f'unix://{self.socket}'
+        self.process = subprocess.Popen(
+            [binary, '--port', '0', '--unixsocket', str(self.socket), '--unixsocketperm', '700']
+            + ['--dir', str(directory), '--save', '', '--appendonly', 'no', '--logfile', 'valkey.log'],
+            stdin=subprocess.DEVNULL,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server."""
+        return self.process.pid
+
+    def answers(self) -> bool:
+        """Does it answer a PING?"""
+        if self.process.poll() is not None:
+            raise AssertionError(f'the test server ended at once with code {self.process.returncode}')
+        try:
+            with Redis(unix_socket_path=str(self.socket)) as client:
+                return bool(client.ping())
+        except RedisError:
+            return False
+
+    def kill(self) -> None:
+        """End it, now."""
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope='session')
+def server() -> Iterator[PrivateServer]:
+    """A private Valkey of this test process (with xdist: of each worker)."""
+    # Not tmp_path_factory: the path of a unix socket must stay under about 107 bytes.
+    with tempfile.TemporaryDirectory(prefix='rq-test-') as directory:
+        private = PrivateServer(Path(directory))
+        try:
+            wait_until(private.answers, 10, 'the test server answers PING')
+            yield private
+        finally:
+            private.kill()
+
+
+@pytest.fixture
+def redis(server: PrivateServer) -> Iterator[Redis]:
+    """A client of the private server, its database empty."""
+    with Redis(unix_socket_path=str(server.socket)) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def redis_url(server: PrivateServer, redis: Redis) -> str:
+    """The URL of the private server, its database empty."""
+    return server.url
+
+
+@pytest.fixture
+def queue(redis: Redis) -> Queue:
+    """The queue `default` of the private server."""
+    return Queue(connection=redis)
+
+
+@pytest.fixture
+def launch(redis_url: str, tmp_path: Path) -> Iterator[Launch]:
+    """Start workers as processes of their own: launch('queue', ..., work={...}, url=..., **words of the worker)."""
+    launched: list[Launched] = []
+
+    def start(*queues: str, work: dict[str, Any] | None = None, url: str = redis_url, **words: Any) -> Launched:
+        log = tmp_path / f'worker{len(launched)}.log'
+        launched.append(Launched(url, log, list(queues or ['default']), words, work or {}))
+        return launched[-1]
+
+    try:
+        yield start
+    finally:
+        for one in launched:
+            one.end()

@@ -1,0 +1,172 @@
+"""What must hold over all keys, whatever happened: `check(redis)` returns the violations, one sentence each."""
+
+from collections.abc import Collection
+from typing import Any
+
+from redis import Redis
+
+from rq.store import keys
+
+#: status -> the kind of place that holds the id; '' is none
+PLACE_OF = {
+    'created': '',
+    'queued': 'queue',
+    'started': 'wip',
+    'finished': 'finished',
+    'failed': 'failed',
+    'stopped': 'failed',
+    'deferred': 'deferred',
+    'scheduled': 'scheduled',
+    'canceled': 'canceled',
+    'ready_to_enqueue': 'ready',
+}
+REGISTRIES = ('finished', 'failed', 'deferred', 'ready', 'scheduled', 'canceled')
+PREFIX = f'{keys.PREFIX}:'
+
+
+class Keys:
+    """Every key of the database, read once: `hashes`, `lists`, `sets`, `zsets` by their name without the prefix."""
+
+    def __init__(self, redis: Redis) -> None:
+        names = sorted(redis.scan_iter(f'{PREFIX}*', count=1000))
+        kinds = _pipelined(redis, 'type', names)
+        self.ttls = dict(zip(map(_short, names), _pipelined(redis, 'ttl', names), strict=True))
+        read: dict[str, dict[str, Any]] = {}
+        for kind, command, more in (
+            (b'hash', 'hgetall', ()),
+            (b'list', 'lrange', (0, -1)),
+            (b'set', 'smembers', ()),
+            (b'zset', 'zrange', (0, -1, False, True)),
+        ):
+            of_kind = [name for name, found in zip(names, kinds, strict=True) if found == kind]
+            values = _pipelined(redis, command, of_kind, *more)
+            read[kind.decode()] = dict(zip(map(_short, of_kind), values, strict=True))
+        self.hashes: dict[str, dict[str, str]] = {
+            name: {_text(field): _text(value) for field, value in hash_.items()} for name, hash_ in read['hash'].items()
+        }
+        self.lists = {name: [_text(m) for m in members] for name, members in read['list'].items()}
+        self.sets = {name: {_text(m) for m in members} for name, members in read['set'].items()}
+        self.zsets = {name: {_text(m): s for m, s in pairs} for name, pairs in read['zset'].items()}
+        self.jobs = {n[4:]: h for n, h in self.hashes.items() if n.startswith('job:')}
+        self.waiting = _below('queue:', self.lists)
+        self.claims = {(q, m) for q, members in _below('wip:', self.zsets).items() for m in members}
+        self.leases = {(q, m) for q, members in _below('leases:', self.zsets).items() for m in members}
+
+
+def _pipelined(redis: Redis, command: str, names: list[bytes], *more: Any) -> list[Any]:
+    pipeline = redis.pipeline(transaction=False)
+    for name in names:
+        getattr(pipeline, command)(name, *more)
+    return list(pipeline.execute())
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode('utf-8', 'backslashreplace')
+
+
+def _short(name: bytes) -> str:
+    return _text(name).removeprefix(PREFIX)
+
+
+def _below(prefix: str, found: dict[str, Any]) -> dict[str, Any]:
+    return {name[len(prefix) :]: value for name, value in found.items() if name.startswith(prefix)}
+
+
+def check(redis: Redis, unstored: Collection[str] = (), mixed: bool = False) -> list[str]:
+    """The three questions: a claim without an owner? a job not in its one place? a job lost? And no ghosts.
+
+    `unstored`: failed jobs that were not to be stored. `mixed`: RQ 3.0 works here too, whose claims have no lease
+    row. A member of a registry that survives its job is no violation: RQ cleans those up later.
+    """
+    state = Keys(redis)
+    return [*_claims(state, mixed), *_places(state, unstored), *_lost(state, mixed), *_ghosts(state)]
+
+
+def _claims(state: Keys, mixed: bool) -> list[str]:
+    found = []
+    for queue, member in sorted(state.claims):
+        job_id, _, execution = member.rpartition(':')
+        job, claim = state.jobs.get(job_id), f'claim {member} in wip:{queue}'
+        if not mixed and (queue, member) not in state.leases:
+            found.append(f'{claim} has no lease')
+        if job is None:
+            found.append(f'{claim} is on a job that does not exist')
+            continue
+        if job.get('status') != 'started':
+            found.append(f'{claim} is on a job that is {job.get("status")}')
+        if job.get('origin') != queue:
+            found.append(f'{claim} is on a job of queue {job.get("origin")}')
+        if mixed and (queue, member) not in state.leases:
+            continue
+        if job.get('execution') != execution:
+            found.append(f'{claim} is on a job claimed by execution {job.get("execution")}')
+        if execution not in state.zsets.get(f'executions:{job_id}', {}):
+            found.append(f'{claim} is unknown to executions:{job_id}')
+        worker = state.hashes.get(f'execution:{member}', {}).get('worker_name')
+        if worker is None:
+            found.append(f'{claim} has no execution hash')
+        elif member not in state.sets.get(f'worker:{worker}:executions', ()):
+            found.append(f'{claim} is unknown to its worker {worker}')
+    return found
+
+
+def _places(state: Keys, unstored: Collection[str]) -> list[str]:
+    places: dict[str, list[str]] = {job_id: [] for job_id in state.jobs}
+
+    def stands(job_id: str, place: str) -> None:
+        places.setdefault(job_id, []).append(place)
+
+    for queue, ids in state.waiting.items():
+        for job_id in ids:
+            stands(job_id, f'queue:{queue.removesuffix(":intermediate")}')
+    for queue, member in state.claims:
+        stands(member.rpartition(':')[0], f'wip:{queue}')
+    for kind in REGISTRIES:
+        for queue, ids in _below(f'{kind}:', state.zsets).items():
+            for job_id in ids:
+                stands(job_id, f'{kind}:{queue}')
+    for queue, ids in _below('aside:', state.hashes).items():
+        for job_id in ids:
+            stands(job_id, f'aside:{queue}')
+    found = []
+    for job_id, job in sorted(state.jobs.items()):
+        status = job.get('status', 'created')
+        kind = PLACE_OF.get(status, 'aside')
+        wanted = [f'{kind}:{job.get("origin")}'] if kind and job_id not in unstored else []
+        if 'again' in job and status != 'started':
+            found.append(f'job {job_id} is {status}, but still marked to be queued again')
+        if status == 'rate_limited':
+            continue  # its place belongs to a rate-limit key, not to a queue
+        if sorted(places[job_id]) != wanted:
+            found.append(f'job {job_id} is {status} and should stand in {wanted}, not in {sorted(places[job_id])}')
+    return found
+
+
+def _lost(state: Keys, mixed: bool) -> list[str]:
+    found = [
+        f'queue:{queue} lists {job_id}, which does not exist'
+        for queue, ids in state.waiting.items()
+        for job_id in ids
+        if job_id not in state.jobs
+    ]
+    known = state.sets.get('queues', set())
+    found += [
+        f'queue:{queue} is not in the set of queues'
+        for queue in state.waiting
+        if f'{PREFIX}queue:{queue.removesuffix(":intermediate")}' not in known
+    ]
+    for kind in ('scheduled', 'deferred', 'ready', 'canceled'):
+        for queue, ids in _below(f'{kind}:', state.zsets).items():
+            found += [f'{kind}:{queue} has {i}, which does not exist' for i in ids if i not in state.jobs]
+    if not mixed:
+        orphans = sorted(state.leases - state.claims)
+        found += [f'lease {member} in leases:{queue} has no claim' for queue, member in orphans]
+    return found
+
+
+def _ghosts(state: Keys) -> list[str]:
+    """Keys of one job or worker must end some day, because RQ 3.0 deletes jobs without knowing ours."""
+    mortal = ('execution:', 'executions:', 'wake:', 'worker:')
+    return [f'{name} never expires' for name, ttl in state.ttls.items() if name.startswith(mortal) and ttl < 0] + [
+        f'job {job_id} is a ghost with only {sorted(job)}' for job_id, job in state.jobs.items() if 'data' not in job
+    ]

@@ -1,0 +1,55 @@
+"""The server is away: at the start, and in the midst of a job."""
+
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from rq import Queue
+from tests import jobs
+from tests.conftest import PrivateServer
+from tests.launch import Launch, lives
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+
+
+def test_away_at_the_start(launch: Launch) -> None:
+    with tempfile.TemporaryDirectory(prefix='rq-test-') as directory:
+        worker = launch('default', url=f'unix://{directory}/valkey.sock')
+        worker.said('cannot reach', 30)
+        server = PrivateServer(Path(directory))
+        try:
+            worker.ready()
+            with Redis(unix_socket_path=str(server.socket)) as client:
+                job = Queue(connection=client).enqueue(jobs.add)
+                wait_until(lambda: job.is_finished, 10, 'it works')
+                worker.signal(signal.SIGTERM)
+                assert worker.wait() == 0
+        finally:
+            server.kill()
+
+
+def test_frozen_in_the_midst_of_a_job(launch: Launch) -> None:
+    """The job ends while nobody answers; its outcome is stored afterwards, once."""
+    with tempfile.TemporaryDirectory(prefix='rq-test-') as directory:
+        server = PrivateServer(Path(directory))
+        try:
+            wait_until(server.answers, 10, 'the server answers')
+            with Redis(unix_socket_path=str(server.socket)) as client:
+                job = Queue(connection=client).enqueue(jobs.waits, 3)
+                worker = launch('default', url=server.url).ready()
+                wait_until(lambda: client.llen('test:marks'), 10, 'it runs')
+                horse = int(client.lrange('test:marks', 0, -1)[0].split()[1])
+                server.process.send_signal(signal.SIGSTOP)
+                wait_until(lambda: not lives(horse), 15, 'the job ends')
+                server.process.send_signal(signal.SIGCONT)
+                wait_until(lambda: job.is_finished, 15, 'the outcome is stored')
+                assert len(job.results()) == 1
+                worker.signal(signal.SIGTERM)
+                assert worker.wait() == 0
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+            server.kill()
