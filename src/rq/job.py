@@ -126,6 +126,8 @@ class Job(HasCallbacks, HasResults, JobRecord):
                 job.__dict__[f'_{word}_callback_name'] = callback.name
                 job.__dict__[f'_{word}_callback_timeout'] = callback.timeout
         if retry is not None:
+            if not isinstance(retry, Retry):
+                raise TypeError(f'retry={retry!r} is no Retry; write retry=Retry(max=3)')
             job.retries_left, job.retry_intervals = retry.max, retry.intervals
             job.enqueue_at_front_on_retry = retry.enqueue_at_front
         return job

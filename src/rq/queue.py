@@ -162,6 +162,8 @@ class Queue(QueueView):
 
     def enqueue_at(self, datetime: datetime, f: Any, *args: Any, **kwargs: Any) -> Job:
         """Enqueue at a moment; a naive one is local time."""
+        if not hasattr(datetime, 'tzinfo'):
+            raise TypeError(f'enqueue_at takes a datetime, not {datetime!r}')
         words = self.parse_args(f, *args, **kwargs)._asdict()
         at_front, unique, pipeline = words.pop('at_front'), words.pop('unique'), words.pop('pipeline')
         job = self.create_job(status=JobStatus.SCHEDULED, **words)
@@ -171,6 +173,8 @@ class Queue(QueueView):
 
     def enqueue_in(self, time_delta: timedelta, func: Any, *args: Any, **kwargs: Any) -> Job:
         """Enqueue after a while."""
+        if not isinstance(time_delta, timedelta):
+            raise TypeError(f'enqueue_in takes a timedelta, not {time_delta!r}; write timedelta(seconds=...)')
         return self.enqueue_at(now() + time_delta, func, *args, **kwargs)
 
     def schedule_job(self, job: Job, datetime: datetime, pipeline: Pipeline | None = None, unique: bool = False) -> Job:

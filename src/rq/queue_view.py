@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import total_ordering
 from typing import TYPE_CHECKING, Any, Self
 
+from rq.connections import redact
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.registry import (
@@ -45,7 +46,7 @@ class QueueView:
     def __init__(
         self,
         name: str = 'default',
-        connection: Redis | None = None,
+        connection: Any = None,
         default_timeout: int | None = None,
         is_async: bool = True,
         job_class: str | type[Any] | None = None,
@@ -58,7 +59,9 @@ class QueueView:
         if 'async' in kwargs:
             is_async = kwargs['async']
             warnings.warn('The `async` keyword is deprecated, use `is_async`', DeprecationWarning, stacklevel=2)
-        self.connection: Any = connection
+        if isinstance(connection, str):
+            raise TypeError(f'connection={redact(connection)!r} is a text: write rq.connections.from_url(...)')
+        self.connection = connection
         self.name = checked_name(name)
         self._key = f'{self.redis_queue_namespace_prefix}{name}'
         self._default_timeout = parse_timeout(default_timeout) or self.DEFAULT_TIMEOUT
@@ -101,10 +104,13 @@ class QueueView:
         cls, connection: Redis, job_class: Any = None, serializer: Any = None, death_penalty_class: Any = None
     ) -> list[Self]:
         """Every queue that was ever used."""
-        return [
-            cls.from_queue_key(key, connection, job_class, serializer, death_penalty_class)
-            for key in read.texts(list(connection.smembers(cls.redis_queues_keys)))
-        ]
+        found = []
+        for key in read.texts(list(connection.smembers(cls.redis_queues_keys))):
+            try:
+                found.append(cls.from_queue_key(key, connection, job_class, serializer, death_penalty_class))
+            except ValueError as error:
+                logger.warning('%s holds a key that is left out: %s', cls.redis_queues_keys, error)
+        return found
 
     @classmethod
     def from_queue_key(
@@ -231,7 +237,7 @@ class QueueView:
 
 
 def checked_name(name: str) -> str:
-    """A queue name as it is; `ValueError` for one whose list would be another queue's recovery list."""
+    """A queue name as it is; `ValueError` for one that would be another queue's key."""
     if not isinstance(name, str):
         raise TypeError(f'a queue name must be a str, not {name!r}')
     if name.endswith(':intermediate') or ':intermediate:first_seen:' in name:

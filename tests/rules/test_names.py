@@ -19,6 +19,7 @@ from rq.rules.names import (
     parse_composite_key,
     parse_job_id,
     resolve_function_reference,
+    shown,
     truncate_long_string,
     validate_job_id,
 )
@@ -209,3 +210,8 @@ def test_a_plain_job_id_is_a_composite_key_of_old_times():
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         parse_composite_key('abc:1')
+
+
+def test_shown() -> None:
+    assert shown('a:b ü') == 'a:b ü'
+    assert shown('a\nb\x1b[31m') == r'a\nb\x1b[31m'

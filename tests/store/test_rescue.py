@@ -313,3 +313,10 @@ def test_a_claim_that_rescue_put_back_can_be_taken_again(redis):
     rescue(redis)
     assert claims(redis, 'g').taken[0].job_id == 'j'
     assert check(redis) == []
+
+
+@pytest.mark.parametrize('now', [NOW, ''])
+def test_a_farewell_is_taken_at_once_and_is_no_loss(redis, now):
+    lease = begun(redis)
+    run(redis, claim.renew('w', [lease._replace(lease_ms=0)], NOW))
+    assert [orphan.times_lost for orphan in rescue(redis, now=now).orphans] == [0]

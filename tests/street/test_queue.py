@@ -78,7 +78,7 @@ def test_all_and_keys(redis: Redis) -> None:
         Queue.from_queue_key('other:x', redis)
 
 
-@pytest.mark.parametrize('name', ['wip:default', 'job:x', 'queue', '', 'default:leases', 'finished:default', '*'])
+@pytest.mark.parametrize('name', ['wip:default', 'job:x', 'queue', 'default:leases', 'finished:default', '*'])
 def test_names_that_look_like_keys(redis: Redis, name: str) -> None:
     queue, normal = Queue(name, connection=redis), Queue(connection=redis)
     good, bad = queue.enqueue(jobs.add), queue.enqueue(jobs.div)
@@ -91,7 +91,7 @@ def test_names_that_look_like_keys(redis: Redis, name: str) -> None:
 
 @pytest.mark.parametrize('name', ['default:intermediate', 'a:intermediate:first_seen:b'])
 def test_names_that_are_refused(redis: Redis, name: str) -> None:
-    with pytest.raises(ValueError, match='intermediate'):
+    with pytest.raises(ValueError, match='cannot be a queue name'):
         Queue(name, connection=redis)
     with pytest.raises(TypeError):
         Queue(5, connection=redis)

@@ -19,6 +19,7 @@ from rq.exceptions import (
     HorseKilledError,
     InterruptedJobError,
     JobFailedError,
+    NotImportableError,
     PoisonJobError,
     StoppedJobError,
 )
@@ -147,11 +148,23 @@ def _own_frames(trace: TracebackType | None) -> TracebackType | None:
     return inner or trace
 
 
+def _has_user_frames(error: BaseException | None) -> bool:
+    """Whether the error or a cause of it has a frame that is neither ours nor of the import machinery."""
+    while error is not None:
+        files = (frame.filename for frame in traceback.extract_tb(error.__traceback__))
+        if any(not (_is_ours(file) or file.startswith('<frozen') or 'importlib' in file) for file in files):
+            return True
+        error = error.__cause__
+    return False
+
+
 def _is_ours(file: str) -> bool:
     return file.startswith(_OURS) and not file.startswith(_DEMO)
 
 
 def _traceback_text(error: BaseException) -> str:
+    if isinstance(error, NotImportableError) and not _has_user_frames(error):
+        return ''.join(traceback.format_exception_only(error))  # the sentence says it; all frames are ours
     # A limit on frames per traceback keeps recursion errors short; chains and groups are cut in the end.
     parts = traceback.format_exception(type(error), error, _own_frames(error.__traceback__), limit=-100)
     return ''.join(parts)

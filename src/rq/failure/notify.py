@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rq.rules.lease import Lease
+from rq.rules.names import shown
 from rq.store import settle
 from rq.store.call import Answer, Call
 
@@ -68,7 +69,7 @@ def _finished(one: Settlement, job_id: str) -> list[str]:
         kept = 'result will never expire, clean up result key manually'
     return [
         f'Successfully completed {one.about} job in {seconds}s on worker {one.lease.worker}',
-        f'{one.lease.queue}: Job OK ({job_id})',
+        f'{shown(one.lease.queue)}: Job OK ({job_id})',
         f'job {job_id} {kept}',
     ]
 
@@ -79,11 +80,11 @@ def _when(interval: float) -> str:
 
 _LINES: dict[str, Callable[[Settlement, str], list[str]]] = {
     'finish': _finished,
-    'fail': lambda one, job_id: [f'{one.lease.queue}: Job failed ({job_id}): {one.about}'],
+    'fail': lambda one, job_id: [f'{shown(one.lease.queue)}: Job failed ({job_id}): {one.about}'],
     'stop': lambda one, job_id: [f'job {job_id} was stopped'],
     'retry': lambda one, job_id: [f'job {job_id} is tried again {_when(one.words["interval"])}, {one.about}'],
     'retry_returned': lambda one, job_id: [f'job {job_id} asked to be tried again {_when(one.words["interval"])}'],
-    'release': lambda one, job_id: [f'job {job_id} went back to the front of {one.lease.queue}'],
+    'release': lambda one, job_id: [f'job {job_id} went back to the front of {shown(one.lease.queue)}'],
 }
 
 

@@ -129,6 +129,11 @@ def _shown(value: Any) -> str:
         return f'<{type(value).__name__} without repr>'
 
 
+def shown(name: str) -> str:
+    """A name for logs and screens: what cannot be printed is escaped, so that it can forge no line."""
+    return name if name.isprintable() else name.encode('unicode_escape').decode()
+
+
 def is_job_id(value: object) -> bool:
     """Whether `value` may be the id of a job."""
     return isinstance(value, str) and _JOB_ID.fullmatch(value) is not None

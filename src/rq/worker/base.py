@@ -32,6 +32,7 @@ from rq.perform import steps
 from rq.queue import Queue
 from rq.rules import routing, shutdown
 from rq.rules.lease import Lease
+from rq.rules.names import shown
 from rq.rules.routing import DequeueStrategy
 from rq.serializers import resolve_serializer
 from rq.store import keys
@@ -253,7 +254,7 @@ class BaseWorker(Outcomes, Maintenance):
                     return False
                 clock, remote = self._start_threads(loop)
                 self.outbox = loop.outbox
-                self.log.info('*** Listening on %s...', ', '.join(self.queue_names()))
+                self.log.info('*** Listening on %s...', ', '.join(map(shown, self.queue_names())))
                 return loop.run()
         finally:
             self._leave(loop, clock, remote)
@@ -292,7 +293,7 @@ class BaseWorker(Outcomes, Maintenance):
         self.procline(f'Running {running.lease.job_id} from {running.queue.name}')
         what = running.job.description or '' if self.log_job_description else ''
         words = f'{what[:300]} ({running.lease.job_id})' if what else running.lease.job_id
-        self.log.info('%s: %s', running.queue.name, words)
+        self.log.info('%s: %s', shown(running.queue.name), shown(words))
 
     def execute_job(self, job: Any, queue: Any) -> None:
         """Run a job that was taken, to its end."""

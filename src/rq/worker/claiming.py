@@ -142,9 +142,9 @@ class Conversation:
             if not is_weather(error):
                 raise  # without the mark a lost execution would merely be put back uncharged
 
-    def expire(self, leases: list[Lease]) -> None:
-        """Let leases run out now, so that somebody else takes over at once."""
-        short = [lease._replace(lease_ms=0) for lease in leases]
+    def expire(self, leases: list[Lease], lost: bool = False) -> None:
+        """Let leases run out now, so that others take over; `lost` counts as a lost worker, leaving does not."""
+        short = [lease._replace(lease_ms=int(lost)) for lease in leases]
         self.patiently(claim.renew(self._worker.name, short), waits=False)
 
     # --- waiting ------------------------------------------------------------------------------------------------

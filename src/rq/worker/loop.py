@@ -269,7 +269,7 @@ class Loop:
         self.worker.log.error('Worker %s: lost the process that forks horses, and a job', self.worker.name)
         self.forget(running)
         try:
-            self.talk.expire([running.lease])
+            self.talk.expire([running.lease], lost=True)
         except GaveUp:
             return  # it runs out by itself
 

@@ -14,7 +14,8 @@ for number = 1, (#KEYS - 1) / 5 do
   if redis.call('ZSCORE', KEYS[key + 2], member) then
     redis.call('EXPIRE', KEYS[1], wip_s + 60) -- first, so that full memory does not refuse the rest
     redis.call('ZADD', KEYS[key + 2], now_s + wip_s, member)
-    redis.call('ZADD', KEYS[key + 3], now_ms + lease_ms, member)
+    -- 0 is a farewell: whoever looks next may take it, and no worker counts as lost
+    redis.call('ZADD', KEYS[key + 3], lease_ms > 0 and now_ms + lease_ms or 0, member)
     redis.call('ZADD', KEYS[key + 4], 'XX', now_s + wip_s + 60, execution)
     redis.call('EXPIRE', KEYS[key + 4], wip_s + 60)
     if redis.call('EXISTS', KEYS[key + 5]) == 1 then

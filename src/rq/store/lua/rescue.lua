@@ -16,25 +16,27 @@ local function forget(member, id, execution, owner)
   if owner then redis.call('SREM', worker_executions_key(owner), member) end
 end
 
-local function adopt(member, id, execution, job, attempt)
+local function adopt(member, id, execution, job, attempt, farewell)
   local since, lost = tonumber(job[2] or ''), tonumber(job[3] or '')
   if not since or now_ms - since > tonumber(ARGV[7]) then since, lost = now_ms, 0 end
   local mine, owner = ARGV[next_execution], attempt[2] or job[4] or ''
   next_execution = next_execution + 1
   forget(member, id, execution, owner)
   local lease, wip = lease_of(tonumber(ARGV[4]), tonumber(ARGV[5]), job[6])
-  redis.call('HSET', job_key(id), 'execution', mine, 'lost', (lost or 0) + 1, 'lost_at', string.format('%.0f', since))
+  lost = (lost or 0) + (farewell and 0 or 1)
+  redis.call('HSET', job_key(id), 'execution', mine, 'lost', lost, 'lost_at', string.format('%.0f', since))
   take(id, queue, mine, worker, lease, wip)
   redis.call('HSET', execution_key(id, mine), 'begun', 1)
   if attempt[3] then
     redis.call('HSET', execution_key(id, mine), 'failure', attempt[3], 'told', attempt[4] or 0)
   end
-  adopted[#adopted + 1] = {id, mine, owner, (lost or 0) + 1, attempt[3] or '', attempt[4] or '0', now_us,
+  adopted[#adopted + 1] = {id, mine, owner, lost, attempt[3] or '', attempt[4] or '0', now_us,
     redis.call('HGETALL', job_key(id))}
 end
 
 local function rescue(member, foreign)
   local id, execution = string.match(member, '^(.*):(.-)$')
+  local farewell = redis.call('ZSCORE', KEYS[1], member) == '0'
   if not id then id, execution = member, '' end -- a plain job id, as RQ before 2.0 wrote it
   local job = redis.pcall('HMGET', job_key(id), 'status', 'lost_at', 'lost', 'worker_name', 'execution', 'timeout', 'again')
   local outrun = not job.err and job[5] ~= execution
@@ -44,7 +46,9 @@ local function rescue(member, foreign)
   end
   local attempt = redis.call('HMGET', execution_key(id, execution), 'begun', 'worker_name', 'failure', 'told', 'id')
   -- of what left no record nobody knows whether it had begun
-  if attempt[1] or attempt[3] or not attempt[5] or foreign then return adopt(member, id, execution, job, attempt) end
+  if attempt[1] or attempt[3] or not attempt[5] or foreign then
+    return adopt(member, id, execution, job, attempt, farewell)
+  end
   forget(member, id, execution, attempt[2] or job[4])
   redis.call('HDEL', job_key(id), 'execution') -- so that a late settle is told "lost"
   push_again(id, job[7], KEYS[3], KEYS[4], true)
@@ -59,7 +63,9 @@ local function server_is_new()
 end
 
 local expired = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms, 'LIMIT', 0, limit)
-if #expired > 0 and server_is_new() then expired = {} end
+if #expired > 0 and server_is_new() then
+  expired = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', 0, 'LIMIT', 0, limit) -- farewells only
+end
 for _, member in ipairs(expired) do
   if redis.call('ZSCORE', KEYS[2], member) then rescue(member, false) else redis.call('ZREM', KEYS[1], member) end
 end
