@@ -84,6 +84,16 @@ class Horse:
         except OSError:
             return None, None, None  # reaped by somebody else, or by the kernel when its nursery died
 
+    def forget(self) -> tuple[int | None, int | None, Any]:
+        """The same when its end interests nobody: its pid, None when that cannot be said any more."""
+        try:
+            if self._nursery is None:
+                return os.wait4(self.pid, 0)
+            self._nursery.forget(self.pid)
+        except OSError:
+            return None, None, None
+        return self.pid, None, None
+
     def descriptors(self) -> list[int]:
         """What becomes readable when it has something to say or has ended."""
         found = [] if self._socket is None else [self._socket.fileno()]
@@ -311,7 +321,7 @@ class Stable:
         if running is not None:
             tree.kill_tree(horse.pid)  # a horse that died badly takes its descendants along
             tree.kill_left_behind(running.lease.job_id)
-        pid, raw_status, rusage = horse.reap()
+        pid, raw_status, rusage = horse.reap() if running else horse.forget()
         horse.close()
         self._horses.remove(horse)
         if pid is None:

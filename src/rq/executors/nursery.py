@@ -56,6 +56,10 @@ class Nursery:
         found, raw_status, usage = self._answer('dead')
         return found, raw_status, usage and resource.struct_rusage(usage)
 
+    def forget(self, pid: int) -> None:
+        """Reap a dead horse whose end interests nobody; not waited for, because the nursery may be forking."""
+        socket.send_fds(self._socket, [marshal.dumps(('forget', pid))], [])
+
     def _answer(self, kind: str) -> Any:
         while True:
             data = self._socket.recv(_MOST)
@@ -104,7 +108,8 @@ def _tend(
                 break
             verb, pid = marshal.loads(data)
             answer = _fork(horse.lift(descriptors[0]), end, ride) if verb == 'fork' else _reap(pid)
-            end.send(marshal.dumps(answer))
+            if verb != 'forget':
+                end.send(marshal.dumps(answer))
     finally:
         os._exit(0)
 
