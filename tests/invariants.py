@@ -166,7 +166,8 @@ def _lost(state: Keys, mixed: bool) -> list[str]:
 
 def _ghosts(state: Keys) -> list[str]:
     """Keys of one job or worker must end some day, because RQ 3.0 deletes jobs without knowing ours."""
+    # -1: no expiry. -2 is a key that ended between listing and asking, as a token does when a living worker takes it.
     mortal = ('execution:', 'executions:', 'wake:', 'worker:')
-    return [f'{name} never expires' for name, ttl in state.ttls.items() if name.startswith(mortal) and ttl < 0] + [
+    return [f'{name} never expires' for name, ttl in state.ttls.items() if name.startswith(mortal) and ttl == -1] + [
         f'job {job_id} is a ghost with only {sorted(job)}' for job_id, job in state.jobs.items() if 'data' not in job
     ]

@@ -82,12 +82,6 @@ MAX_TRACEBACK_BYTES = 64 * 1024
 POISON_LOSSES = 3
 # ... when they were lost within so many seconds.
 POISON_WINDOW = 86400
-# Wake-up tokens a queue holds at most: enough to wake a few waiters, no second queue.
-WAKE_TOKENS = 8
-# Seconds an unused wake-up token lives, so that a queue without workers leaves no key behind.
-WAKE_TTL = 60
-# Seconds a scheduler's lock holds without refresh: RQ's value, because its schedulers share the lock.
-SCHEDULER_LOCK_TTL = 61
 # Seconds a burst worker waits for an unreachable server before it gives up with exit code 1.
 BURST_PATIENCE = 30
 # Seconds between two attempts to reach the server, at most: a restart should be noticed soon.

@@ -124,10 +124,6 @@ class StorageFullError(Exception):
     """The server is out of memory and refuses writes: free some, or raise `maxmemory`; we keep trying."""
 
 
-class LeaseLostError(Exception):
-    """Somebody else took this execution over: stop, write nothing; its outcome is theirs to record."""
-
-
 class PayloadTooLargeError(ValueError):
     """A payload is over the limit and was refused before anything was stored: pass a reference instead."""
 

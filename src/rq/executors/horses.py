@@ -86,9 +86,9 @@ class Horse:
 
     def forget(self) -> tuple[int | None, int | None, Any]:
         """The same when its end interests nobody: its pid, None when that cannot be said any more."""
+        if self._nursery is None:
+            return self.reap()
         try:
-            if self._nursery is None:
-                return os.wait4(self.pid, 0)
             self._nursery.forget(self.pid)
         except OSError:
             return None, None, None

@@ -69,7 +69,7 @@ def _finished(one: Settlement, job_id: str) -> list[str]:
         kept = 'result will never expire, clean up result key manually'
     return [
         f'Successfully completed {one.about} job in {seconds}s on worker {one.lease.worker}',
-        f'{shown(one.lease.queue)}: Job OK ({job_id})',
+        f'{one.lease.queue}: Job OK ({job_id})',
         f'job {job_id} {kept}',
     ]
 
@@ -80,11 +80,11 @@ def _when(interval: float) -> str:
 
 _LINES: dict[str, Callable[[Settlement, str], list[str]]] = {
     'finish': _finished,
-    'fail': lambda one, job_id: [f'{shown(one.lease.queue)}: Job failed ({job_id}): {one.about}'],
+    'fail': lambda one, job_id: [f'{one.lease.queue}: Job failed ({job_id}): {one.about}'],
     'stop': lambda one, job_id: [f'job {job_id} was stopped'],
     'retry': lambda one, job_id: [f'job {job_id} is tried again {_when(one.words["interval"])}, {one.about}'],
     'retry_returned': lambda one, job_id: [f'job {job_id} asked to be tried again {_when(one.words["interval"])}'],
-    'release': lambda one, job_id: [f'job {job_id} went back to the front of {shown(one.lease.queue)}'],
+    'release': lambda one, job_id: [f'job {job_id} went back to the front of {one.lease.queue}'],
 }
 
 
@@ -98,7 +98,7 @@ def tell(log: Any, worker_name: str, settlement: Settlement, given: Answer, log_
         if settlement.verb == 'finish' and not log_lifespan:
             lines.pop()
         for line in lines:
-            log.log(settlement.level, 'Worker %s: %s', worker_name, line)
+            log.log(settlement.level, 'Worker %s: %s', worker_name, shown(line))
     elif given is Answer.LOST:
         log.warning(
             'Worker %s: job %s is no longer ours (canceled, taken over or settled elsewhere); its %s was not written',

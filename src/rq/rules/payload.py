@@ -45,7 +45,14 @@ class Payload:
             if self._func_name is UNEVALUATED:
                 raise ValueError('This job has no call yet; give it a function with Job.create or queue.enqueue')
             call = (self._func_name, self._part('_instance', None), self._part('_args', ()), self._part('_kwargs', {}))
-            self._data = self.serializer.dumps(call)
+            try:
+                self._data = self.serializer.dumps(call)
+            except Exception as error:
+                error.add_note(
+                    f'(while storing the call of {self._func_name}: its arguments must be such as the serializer can '
+                    'dump; pass an id or a path instead of an open file, a connection or a lambda)'
+                )
+                raise
         return bytes(self._data)
 
     @data.setter

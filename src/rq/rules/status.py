@@ -67,9 +67,6 @@ TABLE: dict[str, Move] = {
     'empty': Move(EVERY, NOWHERE),
 }
 
-#: Moves whose second target comes from an `again` mark: the outcome is recorded first, then the job is queued.
-SETTLING = ('finish', 'fail', 'stop', 'retry', 'retry_returned', 'release')
-
 
 def check(verb: str, source: str) -> bool:
     """Whether the verb may be applied to a job of this status."""

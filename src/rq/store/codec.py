@@ -167,14 +167,7 @@ def encode(record: JobRecord, include_meta: bool = True, include_result: bool = 
 
 
 def _encode_data(record: JobRecord) -> bytes:
-    try:
-        data = record.data
-    except Exception as error:
-        error.add_note(
-            f'(while storing the call of job {record._id}, {record.description}: its arguments must be such as the '
-            'serializer can dump; pass an id or a path instead of an open file, a connection or a lambda)'
-        )
-        raise
+    data = record.data
     if len(data) > MAX_PAYLOAD_BYTES:
         raise PayloadTooLargeError(
             f'The arguments of this job take {len(data):,} bytes, over the limit of {MAX_PAYLOAD_BYTES:,}; '

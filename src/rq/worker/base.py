@@ -254,7 +254,7 @@ class BaseWorker(Outcomes, Maintenance):
                     return False
                 clock, remote = self._start_threads(loop)
                 self.outbox = loop.outbox
-                self.log.info('*** Listening on %s...', ', '.join(map(shown, self.queue_names())))
+                self.log.info('*** Listening on %s...', shown(', '.join(self.queue_names())))
                 return loop.run()
         finally:
             self._leave(loop, clock, remote)
@@ -293,7 +293,7 @@ class BaseWorker(Outcomes, Maintenance):
         self.procline(f'Running {running.lease.job_id} from {running.queue.name}')
         what = running.job.description or '' if self.log_job_description else ''
         words = f'{what[:300]} ({running.lease.job_id})' if what else running.lease.job_id
-        self.log.info('%s: %s', shown(running.queue.name), shown(words))
+        self.log.info('%s', shown(f'{running.queue.name}: {words}'))
 
     def execute_job(self, job: Any, queue: Any) -> None:
         """Run a job that was taken, to its end."""
