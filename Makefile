@@ -10,15 +10,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 JOBS ?= 2
 
-.PHONY: help demo test fast crash lint types docs bench clean
+.PHONY: help demo test fast crash interop ecosystem neighbours packages lint types docs bench clean
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: $(VENV)/.demo ## the guided tour: a private server, a worker, jobs
 	$(BIN)/rq demo
 
-test: lint types ## lint, types, then every test
+test: lint types neighbours packages ## lint, types, then every test
 	$(PYTEST) -n $(JOBS)
 
 fast: $(VENV)/.dev ## the pure tests and the house laws: seconds, no server
@@ -26,6 +26,12 @@ fast: $(VENV)/.dev ## the pure tests and the house laws: seconds, no server
 
 crash: $(VENV)/.dev ## real processes, killed and frozen, in full size
 	RQ_CRASH_FULL=1 $(PYTEST) tests/crash -n $(JOBS)
+
+interop: neighbours ## RQ 3.0 and this on one server: Redis 7 and Valkey 9, both ways
+	$(PYTEST) tests/interop -n $(JOBS)
+
+ecosystem: packages ## dashboards, tracers and frameworks from PyPI, each at work on this
+	$(PYTEST) tests/ecosystem -n $(JOBS)
 
 lint: $(VENV)/.dev ## ruff: lint and format
 	$(BIN)/ruff check .
@@ -40,8 +46,8 @@ docs: $(VENV)/.dev ## run every example of README and docs
 bench: $(VENV)/.dev ## measure; the figures go to bench/results
 	$(BIN)/python bench/run.py
 
-clean: ## remove the virtual environment and every cache
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+clean: ## remove the virtual environments and every cache
+	rm -rf $(VENV) .interop .ecosystem .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
 
 # The environment. The stamps make pip run again only when what it read has changed.
 $(VENV)/.python:
@@ -56,6 +62,18 @@ $(VENV)/.python:
 	    $(PYTHON) -m venv --clear $(VENV) || exit 1; \
 	fi
 	@touch $@
+
+# What tests/interop needs beside us: RQ 3.0 in an environment of its own, and Debian's Redis (installed, not started).
+neighbours: $(VENV)/.dev
+	@if ! command -v redis-server >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "make: no redis-server here; installing it with apt-get"; \
+	    { apt-get -qq update; RUNLEVEL=1 apt-get -qq install -y --no-install-recommends redis-server; } >/dev/null; \
+	fi
+	@$(BIN)/python tests/interop/environment.py
+
+# What tests/ecosystem needs beside us: environments of real packages that use RQ, with this project in its place.
+packages: $(VENV)/.dev
+	@$(BIN)/python tests/ecosystem/environment.py
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/.python
 	$(PIP) install -e '.[demo]' -c constraints.txt

@@ -21,7 +21,7 @@ def diagram() -> str:
         for source in sources:
             for target in sorted(move.targets) or ['[*]']:
                 # enqueueing a running job leaves it running, and marks it to be queued afterwards
-                origin = 'started' if (source, target) == ('anywhere', 'started') else source
+                origin = 'started' if (verb, target) == ('enqueue', 'started') else source
                 arrows[origin, target].append(label)
     lines = [f'    {source} --> {target}: {", ".join(verbs)}' for (source, target), verbs in sorted(arrows.items())]
     return '\n'.join(['```mermaid', 'stateDiagram-v2', *lines, '```'])

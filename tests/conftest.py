@@ -1,5 +1,7 @@
 """Fixtures for everybody: one private Valkey per test process, and a client whose database is empty."""
 
+import logging
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +10,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from redis.cluster import RedisCluster
 from redis.exceptions import RedisError
 
 from rq import Queue
@@ -20,7 +23,7 @@ class PrivateServer:
     """A Valkey of this test process on a unix socket, without persistence."""
 
     def __init__(self, directory: Path) -> None:
-        binary = find_binary()
+        binary = os.environ.get('RQ_TEST_BINARY') or find_binary()  # tests/servers runs the store suite on others
         self.socket = directory / 'valkey.sock'
         self.url = f'unix://{self.socket}'
         self.process = subprocess.Popen(
@@ -64,8 +67,14 @@ def server() -> Iterator[PrivateServer]:
 
 
 @pytest.fixture
-def redis(server: PrivateServer) -> Iterator[Redis]:
-    """A client of the private server, its database empty."""
+def redis(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A client of the private server, its database empty; in tests/servers, of a cluster."""
+    if port := os.environ.get('RQ_TEST_CLUSTER'):
+        with RedisCluster(host='127.0.0.1', port=int(port)) as nodes:
+            nodes.flushall()
+            yield nodes
+        return
+    server: PrivateServer = request.getfixturevalue('server')
     with Redis(unix_socket_path=str(server.socket)) as client:
         client.flushall()
         yield client
@@ -75,6 +84,23 @@ def redis(server: PrivateServer) -> Iterator[Redis]:
 def redis_url(server: PrivateServer, redis: Redis) -> str:
     """The URL of the private server, its database empty."""
     return server.url
+
+
+@pytest.fixture(autouse=True)
+def loggers_of_rq() -> Iterator[None]:
+    """Commands and workers set up logging for a process; what they leave there is no business of the next test."""
+    before = _loggers()
+    yield
+    for name, (handlers, level, propagate) in before.items():
+        logger = logging.getLogger(name)
+        logger.handlers[:], logger.propagate, logger.disabled = handlers, propagate, False
+        logger.setLevel(level)
+
+
+def _loggers() -> dict[str, tuple[list[logging.Handler], int, bool]]:
+    known = [name for name in logging.root.manager.loggerDict if name == 'rq' or name.startswith('rq.')]
+    found = {name: logging.getLogger(name) for name in known}
+    return {name: (list(one.handlers), one.level, one.propagate) for name, one in found.items()}
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What must hold over all keys, whatever happened: `check(redis)` returns the violations, one sentence each."""
 
+import json
 from collections.abc import Collection
 from typing import Any
 
@@ -19,7 +20,10 @@ PLACE_OF = {
     'scheduled': 'scheduled',
     'canceled': 'canceled',
     'ready_to_enqueue': 'ready',
+    'rate_limited': '',  # its place belongs to a rate limit: see _limits
 }
+#: a job that runs again and again is among the finished ones meanwhile
+REPEATING = ('queued', 'started', 'scheduled', 'rate_limited', 'failed', 'stopped', 'canceled')
 REGISTRIES = ('finished', 'failed', 'deferred', 'ready', 'scheduled', 'canceled')
 PREFIX = f'{keys.PREFIX}:'
 
@@ -47,10 +51,14 @@ class Keys:
         self.lists = {name: [_text(m) for m in members] for name, members in read['list'].items()}
         self.sets = {name: {_text(m) for m in members} for name, members in read['set'].items()}
         self.zsets = {name: {_text(m): s for m, s in pairs} for name, pairs in read['zset'].items()}
-        self.jobs = {n[4:]: h for n, h in self.hashes.items() if n.startswith('job:')}
+        self.jobs = {n[4:]: h for n, h in self.hashes.items() if n.startswith('job:')}  # sets of links are no hashes
         self.waiting = _below('queue:', self.lists)
         self.claims = {(q, m) for q, members in _below('wip:', self.zsets).items() for m in members}
         self.leases = {(q, m) for q, members in _below('leases:', self.zsets).items() for m in members}
+        books = _below('rl:', {**self.hashes, **self.zsets})
+        self.limits = {name.removesuffix(':allowed').removesuffix(':rate_limited') for name in books}
+        self.slots = {limit: self.zsets.get(f'rl:{limit}:allowed', {}) for limit in self.limits}
+        self.in_line = {limit: self.zsets.get(f'rl:{limit}:rate_limited', {}) for limit in self.limits}
 
 
 def _pipelined(redis: Redis, command: str, names: list[bytes], *more: Any) -> list[Any]:
@@ -76,10 +84,12 @@ def check(redis: Redis, unstored: Collection[str] = (), mixed: bool = False) -> 
     """The three questions: a claim without an owner? a job not in its one place? a job lost? And no ghosts.
 
     `unstored`: failed jobs that were not to be stored. `mixed`: RQ 3.0 works here too, whose claims have no lease
-    row. A member of a registry that survives its job is no violation: RQ cleans those up later.
+    row. A member of a registry that survives its job is no violation: RQ cleans those up later. No violation either:
+    a slot that a deleted or canceled job holds while its function may still run.
     """
     state = Keys(redis)
-    return [*_claims(state, mixed), *_places(state, unstored), *_lost(state, mixed), *_ghosts(state)]
+    found = [*_claims(state, mixed), *_places(state, unstored), *_lost(state, mixed), *_ghosts(state)]
+    return found if mixed else [*found, *_limits(state), *_dependencies(state), *_books(state)]
 
 
 def _claims(state: Keys, mixed: bool) -> list[str]:
@@ -135,10 +145,77 @@ def _places(state: Keys, unstored: Collection[str]) -> list[str]:
         wanted = [f'{kind}:{job.get("origin")}'] if kind and job_id not in unstored else []
         if 'again' in job and status != 'started':
             found.append(f'job {job_id} is {status}, but still marked to be queued again')
-        if status == 'rate_limited':
-            continue  # its place belongs to a rate-limit key, not to a queue
-        if sorted(places[job_id]) != wanted:
-            found.append(f'job {job_id} is {status} and should stand in {wanted}, not in {sorted(places[job_id])}')
+        stands_in = sorted(places[job_id])
+        if 'repeats_left' in job and status in REPEATING and f'finished:{job.get("origin")}' not in wanted:
+            stands_in = [place for place in stands_in if place != f'finished:{job.get("origin")}']
+        if stands_in != wanted:
+            found.append(f'job {job_id} is {status} and should stand in {wanted}, not in {stands_in}')
+    return found
+
+
+def _limits(state: Keys) -> list[str]:
+    """Never more than so many queued or started; who waits for a slot does so in one line, and while none is free."""
+    found = [
+        f'rate limit {limit} is not in the set of them' for limit in state.limits - state.sets.get('rl-keys', set())
+    ]
+    for job_id, job in sorted(state.jobs.items()):
+        status, limit = job.get('status'), job.get('rate_limit_key')
+        lines = sorted(name for name, waiting in state.in_line.items() if job_id in waiting)
+        if lines != ([limit] if status == 'rate_limited' else []):
+            found.append(f'job {job_id} is {status} with the rate limit {limit}, and waits in the lines {lines}')
+        held = sorted(name for name, holders in state.slots.items() if job_id in holders)
+        executions = state.zsets.get(f'executions:{job_id}', {})
+        wanted = {limit} if limit and status in ('queued', 'started') and 'again' not in job else set()
+        allowed = {state.hashes.get(f'execution:{job_id}:{each}', {}).get('slot_of') for each in executions}
+        if 'again' in job or (executions and status == 'canceled'):
+            allowed |= {limit, job.get('slot_of')}
+        if not wanted <= set(held) <= wanted | allowed:
+            found.append(f'job {job_id} is {status} with the rate limit {limit}, and holds slots of {held}')
+    for limit in sorted(state.limits):
+        slots, concurrency = state.slots[limit], int(state.hashes.get(f'rl:{limit}', {}).get('concurrency', 0))
+        waiting = [job_id for job_id in state.in_line[limit] if job_id in state.jobs]
+        if len(slots) > concurrency:
+            found.append(f'{sorted(slots)} hold slots of {limit}, which has {concurrency}')
+        if waiting and len(slots) < concurrency:
+            found.append(f'{waiting} wait for a slot of {limit} while one of {concurrency} is free')
+        for job_id in slots:
+            if job_id not in state.jobs and not state.zsets.get(f'executions:{job_id}'):
+                found.append(f'{job_id} holds a slot of {limit} and does not exist')
+    return found
+
+
+def _dependencies(state: Keys) -> list[str]:
+    """Who waits for others is known to them, and one of them has not ended as it should."""
+    found = []
+    for job_id, job in sorted(state.jobs.items()):
+        if job.get('status') != 'deferred':
+            continue
+        parents = state.sets.get(f'job::{job_id}:dependencies', set())
+        done = {'finished', 'failed'} if job.get('allow_dependency_failures') == '1' else {'finished'}
+        missing = [p for p in parents if p in state.jobs and state.jobs[p].get('status', 'created') not in done]
+        if not missing and not parents & state.hashes.get('releasing', {}).keys():
+            found.append(f'job {job_id} is deferred, but none of {sorted(parents)} is missing')
+        # one is enough: at its end the next one is told, should its record have been made again since
+        if missing and not any(job_id in state.sets.get(f'job:{parent}:dependents', ()) for parent in missing):
+            found.append(f'job {job_id} waits for {sorted(missing)}, none of which knows it')
+    return found
+
+
+def _books(state: Keys) -> list[str]:
+    """Sets of dependents belong to a job; releases under way to a set of dependents; news are JSON."""
+    found = []
+    for name in state.sets:
+        owner = name.removeprefix('job:').removesuffix(':dependents')
+        if name.endswith(':dependents') and owner not in state.jobs and owner not in state.hashes.get('releasing', {}):
+            found.append(f'{name} belongs to a job that does not exist')
+    found += [
+        f'{job_id} is to release its dependents and has none'
+        for job_id in state.hashes.get('releasing', {})
+        if f'job:{job_id}:dependents' not in state.sets
+    ]
+    for news in state.zsets.get('outbox', {}):
+        if not {'id', 'job', 'calls'} <= json.loads(news).keys():
+            found.append(f'the outbox holds {news}')
     return found
 
 

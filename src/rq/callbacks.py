@@ -88,7 +88,7 @@ def execute_stopped_callback(job: Any, death_penalty_class: type[Any]) -> None:
 
 
 class HasCallbacks:
-    """Mixin of Job: its three callbacks, imported on first use, and RQ 2's methods that call them."""
+    """Mixin of Job: its three callbacks, imported on first use, and the methods that call them, which tracers patch."""
 
     def _forget_callbacks(self) -> None:
         self._success_callback = self._failure_callback = self._stopped_callback = UNEVALUATED

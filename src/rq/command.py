@@ -8,6 +8,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from rq.exceptions import InvalidJobOperation
+from rq.executions import Execution
 from rq.job import Job
 from rq.store import channel, keys
 
@@ -46,11 +47,23 @@ def send_stop_job_command(connection: Redis, job_id: str, serializer: Any = None
     send_command(connection, job.worker_name, 'stop-job', job_id=job_id)
 
 
+def send_stop_execution_command(connection: Redis, job_id: str, execution_id: str) -> None:
+    """Stop one execution of a job; `InvalidJobOperation` when it is not under way."""
+    try:
+        execution = Execution.fetch(execution_id, job_id, connection)
+    except ValueError as error:
+        raise InvalidJobOperation(f'Execution {execution_id} of job {job_id} is not running') from error
+    words = {'job_id': job_id, 'execution_id': execution_id}
+    send_command(connection, execution.worker_name, 'stop-execution', **words)
+
+
 def handle_command(worker: Any, payload: dict[Any, Any]) -> None:
     """Carry out a command inside the worker; unknown ones are ignored."""
     command = payload.get('command')
     if command == 'stop-job':
         handle_stop_job_command(worker, payload)
+    elif command == 'stop-execution':
+        handle_stop_execution_command(worker, payload)
     elif command == 'shutdown':
         handle_shutdown_command(worker)
     elif command == 'kill-horse':
@@ -78,3 +91,10 @@ def handle_stop_job_command(worker: Any, payload: dict[Any, Any]) -> None:
     worker.log.debug('Worker %s: received command to stop job %s', worker.name, job_id)
     if not worker.request_stop_job(job_id):
         worker.log.warning('Worker %s: job %s is not running here, nothing is stopped', worker.name, job_id)
+
+
+def handle_stop_execution_command(worker: Any, payload: dict[Any, Any]) -> None:
+    """Stop the execution if this worker has it under way."""
+    execution_id, job_id = payload.get('execution_id'), payload.get('job_id')
+    worker.log.debug('Worker %s: received command to stop execution %s of job %s', worker.name, execution_id, job_id)
+    worker.request_stop_execution(execution_id)

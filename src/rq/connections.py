@@ -8,13 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from copy import copy
+from inspect import signature
 from typing import Any
 
 from redis import Redis
+from redis import asyncio as aio
+from redis.asyncio.connection import AbstractConnection as AbstractAsyncConnection
 from redis.backoff import NoBackoff
-from redis.connection import Connection, ConnectionPool, SSLConnection
+from redis.cluster import RedisCluster
+from redis.connection import Connection as RedisConnection
+from redis.connection import ConnectionPool, SSLConnection, UnixDomainSocketConnection
 from redis.retry import Retry
-from redis.sentinel import SentinelConnectionPool
+from redis.sentinel import Sentinel, SentinelConnectionPool
+
+from rq.defaults import RQ_KEY_PREFIX
 
 REDIS_RUNTIME_CONNECTION_KWARGS = (
     'maint_notifications_config',
@@ -41,7 +48,7 @@ _SECRETS = ((re.compile(r'://.*@', re.DOTALL), '://***@'), (re.compile(r'(passwo
 
 
 class NoRedisConnectionException(Exception):
-    """There is no connection to work with; old programs catch it."""
+    """There is no connection to work with: give one as `connection=...`; old programs catch it."""
 
 
 def get_connection_kwargs(connection: Redis) -> dict[str, Any]:
@@ -54,14 +61,16 @@ def get_connection_kwargs(connection: Redis) -> dict[str, Any]:
     }
 
 
-def parse_connection(connection: Redis) -> tuple[type[Redis], type[Connection], dict[str, Any]]:
+def parse_connection(connection: Redis) -> tuple[type[Redis], type[RedisConnection], dict[str, Any]]:
     """The client's class, the class of its connections, and their arguments."""
     pool = connection.connection_pool
     return type(connection), pool.connection_class, get_connection_kwargs(connection)
 
 
-def rebuild(connection: Redis, socket_timeout: float | None = None, retries: bool = False) -> Redis:
+def rebuild(connection: Any, socket_timeout: float | None = None, retries: bool = False) -> Redis:
     """A new client like `connection`, with its own pool, a bounded socket timeout and no hidden retries."""
+    if isinstance(connection, RedisCluster):
+        return _rebuild_of_slot(connection, socket_timeout, retries)
     client_class, connection_class, kwargs = parse_connection(connection)
     _bound_timeout(kwargs, socket_timeout)
     if not retries:
@@ -69,12 +78,55 @@ def rebuild(connection: Redis, socket_timeout: float | None = None, retries: boo
     old_pool = connection.connection_pool
     pool: ConnectionPool
     if isinstance(old_pool, SentinelConnectionPool):
-        pool = _sentinel_pool(old_pool, kwargs, socket_timeout, retries)
+        pool = _sentinel_pool(old_pool, {**kwargs, 'connection_class': connection_class}, socket_timeout, retries)
     else:
         pool = ConnectionPool(connection_class=connection_class, **kwargs)
     # Not client_class(**kwargs): it takes a client's arguments, which are not those of a connection.
     client = client_class(connection_pool=pool)
     # Unlike from_pool, this also closes the sockets when the client goes, on every redis-py since 5.0.
+    client.auto_close_connection_pool = True
+    return client
+
+
+class SlotPool(ConnectionPool):
+    """Connections to that node of a cluster which serves our slot; all our keys live in one, by their prefix."""
+
+    def __init__(self, cluster: Any, **kwargs: Any) -> None:
+        self._cluster, self._is_stale = cluster, False
+        super().__init__(**kwargs)
+
+    def release(self, connection: Any) -> None:
+        """A connection that comes back closed met bad weather: the slot may have moved."""
+        self._is_stale = self._is_stale or getattr(connection, '_sock', None) is None
+        super().release(connection)
+
+    def get_connection(self, *args: Any, **kwargs: Any) -> Any:
+        """A connection to whoever serves the slot now."""
+        if self._is_stale:
+            self._cluster.nodes_manager.initialize()
+            owner = self._cluster.get_node_from_key(RQ_KEY_PREFIX)
+            self.connection_kwargs |= {'host': owner.host, 'port': owner.port}
+            self.disconnect(inuse_connections=False)
+            for connection in self._available_connections:
+                connection.host, connection.port = owner.host, owner.port
+            self._is_stale = False
+        return super().get_connection(*args, **kwargs)
+
+
+def _rebuild_of_slot(cluster: Any, socket_timeout: float | None, retries: bool) -> Redis:
+    """A client of one node does: every key begins with the prefix, whose braces put all into one slot."""
+    if '{' not in RQ_KEY_PREFIX:
+        raise ValueError(
+            f'RQ_KEY_PREFIX is {RQ_KEY_PREFIX!r}: on a cluster it must have a hash tag, as in {{rq}}, so that all '
+            'keys live on one node'
+        )
+    cluster.nodes_manager.initialize()
+    owner = cluster.get_node_from_key(RQ_KEY_PREFIX)
+    _, connection_class, kwargs = parse_connection(cluster.get_redis_connection(owner))
+    _bound_timeout(kwargs, socket_timeout)
+    if not retries:
+        _stop_retrying(kwargs)
+    client = Redis(connection_pool=SlotPool(cluster, connection_class=connection_class, **kwargs))
     client.auto_close_connection_pool = True
     return client
 
@@ -96,20 +148,83 @@ def _stop_retrying(kwargs: dict[str, Any]) -> None:
 
 
 def _sentinel_pool(
-    old: SentinelConnectionPool, kwargs: dict[str, Any], socket_timeout: float | None, retries: bool
+    old: Any, kwargs: dict[str, Any], socket_timeout: float | None, retries: bool
 ) -> SentinelConnectionPool:
     """A pool that asks the same sentinels for the same service; master or replica as before."""
     sentinel = copy(old.sentinel_manager)
     sentinel.sentinels = [rebuild(each, socket_timeout, retries) for each in sentinel.sentinels]
     kwargs.pop('connection_pool', None)  # the old pool's proxy; the new pool puts in its own
-    return type(old)(
-        old.service_name,
-        sentinel,
-        is_master=old.is_master,
-        check_connection=old.check_connection,
-        connection_class=old.connection_class,
-        **kwargs,
+    pool_class: Any = type(old) if isinstance(old, SentinelConnectionPool) else SentinelConnectionPool
+    pool: SentinelConnectionPool = pool_class(
+        old.service_name, sentinel, is_master=old.is_master, check_connection=old.check_connection, **kwargs
     )
+    return pool
+
+
+def awaited(connection: Redis) -> Any:
+    """A client of `redis.asyncio` to the same server, with a pool of its own; not for Sentinel and Cluster clients."""
+    _, connection_class, kwargs = parse_connection(connection)
+    classes: dict[Any, Any] = {
+        RedisConnection: aio.Connection,
+        SSLConnection: aio.SSLConnection,
+        UnixDomainSocketConnection: aio.UnixDomainSocketConnection,
+    }
+    if connection_class not in classes:
+        raise TypeError(
+            f'a connection of class {connection_class.__name__} has no known twin to await: '
+            'give an AsyncQueue a client of redis.asyncio yourself'
+        )
+    # what is the client's business is for a client of the other kind to choose
+    for name in ('retry', 'retry_on_error', 'retry_on_timeout', 'redis_connect_func', 'socket_read_size'):
+        kwargs.pop(name, None)
+    known = (
+        signature(classes[connection_class].__init__).parameters.keys() | signature(aio.Connection).parameters.keys()
+    )
+    known |= signature(AbstractAsyncConnection.__init__).parameters.keys()
+    return aio.Redis(
+        connection_pool=aio.ConnectionPool(
+            connection_class=classes[connection_class],
+            **{name: value for name, value in kwargs.items() if name in known},
+        )
+    )
+
+
+def dismantle(connection: Redis) -> tuple[Any, ...]:
+    """What another process needs to `assemble` the same connection: classes and plain values, fit for pickle."""
+    client_class, connection_class, kwargs = parse_connection(connection)
+    pool = connection.connection_pool
+    if not isinstance(pool, SentinelConnectionPool):
+        return client_class, connection_class, kwargs, None
+    kwargs.pop('connection_pool', None)
+    asked = pool.sentinel_manager
+    sentinels = [dismantle(each) for each in asked.sentinels]
+    words = (asked.min_other_sentinels, asked.sentinel_kwargs, asked.connection_kwargs)
+    service = (type(pool), pool.service_name, pool.is_master, pool.check_connection, sentinels, *words)
+    return client_class, connection_class, kwargs, service
+
+
+def assemble(
+    client_class: type[Redis], connection_class: type[RedisConnection], kwargs: dict[str, Any], service: Any = None
+) -> Redis:
+    """A new client from the parts that `dismantle` or `parse_connection` gave, with a pool of its own."""
+    kwargs = dict(kwargs)
+    pool: ConnectionPool
+    if service is not None:
+        pool_class, name, is_master, check_connection, sentinels, others, sentinel_kwargs, connection_kwargs = service
+        make: Any = Sentinel  # it has no annotations
+        asked = make([], others, sentinel_kwargs, **connection_kwargs)
+        asked.sentinels = [assemble(*each) for each in sentinels]
+        kwargs |= {'is_master': is_master, 'check_connection': check_connection, 'connection_class': connection_class}
+        pool = pool_class(name, asked, **kwargs)
+    elif hasattr(kwargs.get('connection_pool'), 'sentinel_manager'):  # the old pool's proxy, in a forked process
+        pool = _sentinel_pool(
+            kwargs['connection_pool'], {**kwargs, 'connection_class': connection_class}, None, retries=True
+        )
+    else:
+        pool = ConnectionPool(connection_class=connection_class, **kwargs)
+    client = client_class(connection_pool=pool)
+    client.auto_close_connection_pool = True
+    return client
 
 
 def register_provider(scheme: str, provider: Provider) -> None:
@@ -145,8 +260,12 @@ def _embedded(directory: str, client_class: type[Redis]) -> Redis:
     return client_class.from_url(serve(directory).url)
 
 
-def describe(connection: Redis) -> str:
+def describe(connection: Any) -> str:
     """Where `connection` leads, as an address to print; it never shows a password."""
+    if isinstance(connection, RedisCluster):
+        return 'cluster://' + ','.join(
+            node.name for node in connection.nodes_manager.get_nodes_by_server_type('primary')
+        )
     pool = connection.connection_pool
     kwargs = pool.connection_kwargs
     database = kwargs.get('db') or 0

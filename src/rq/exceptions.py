@@ -19,8 +19,29 @@ class DequeueTimeout(Exception):
     """A blocking dequeue found nothing in the given time: call it again, or stop waiting."""
 
 
-class DeserializationError(Exception):
+class UnpickleError(Exception):
+    """What programs of RQ 0.x catch when stored job data cannot be loaded; new ones catch `DeserializationError`."""
+
+    raw_data: Any = None
+    inner_exception: BaseException | None = None
+
+    def __init__(self, message: str, raw_data: Any, inner_exception: BaseException | None = None) -> None:
+        super().__init__(message)
+        self.raw_data = raw_data
+        self.inner_exception = inner_exception
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.args[0], self.raw_data, self.inner_exception), self.__dict__
+
+
+class DeserializationError(UnpickleError):
     """Stored job data cannot be loaded: check that both sides use the same serializer and classes."""
+
+    def __init__(self, *args: Any) -> None:
+        Exception.__init__(self, *args)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args, self.__dict__
 
 
 class DuplicateJobError(Exception):
@@ -105,15 +126,11 @@ class PoisonJobError(Exception):
 
 
 class PayloadError(DeserializationError):
-    """A job's record or payload cannot be decoded: see the cause, fix serializer or writer, requeue."""
+    """Fields of a job's record cannot be read: see which, fix the writer, requeue."""
 
 
 class NotImportableError(ValueError):
     """A dotted name leads nowhere in this process: deploy the code, or fix the path or the name."""
-
-
-class ResultError(Exception):
-    """The job ran, but its result cannot be stored: return something smaller or serializable."""
 
 
 class JobFailedError(Exception):

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from rq import stairs
+from rq.rules.lease import Lease
 from rq.rules.names import parse_composite_key
 from rq.rules.timing import from_epoch
-from rq.store import keys, read
+from rq.store import keys, read, start
+from rq.store.call import run
 from rq.utils import current_timestamp, now
 
 if TYPE_CHECKING:
     from redis import Redis
     from redis.client import Pipeline
+
+WORKER_EXECUTIONS_KEY_TEMPLATE = keys.template(keys.worker_executions('{0}'))
 
 
 class Execution:
@@ -62,7 +66,7 @@ class Execution:
         """Make one and put it into all its places, in the given pipeline; for programs that run jobs themselves."""
         execution = cls(uuid4().hex, job.id, job.connection, worker_name)
         execution.save(ttl, pipeline)
-        ExecutionRegistry(job.id, job.connection).add(execution, ttl, pipeline)
+        enlist(execution, ttl, pipeline)
         pipeline.zadd(keys.wip(job.origin), {execution.composite_key: current_timestamp() + ttl})
         pipeline.sadd(execution.worker_executions_key, execution.composite_key)
         pipeline.expire(execution.worker_executions_key, ttl + 60)
@@ -125,59 +129,58 @@ class Execution:
         pipeline.hset(self.key, 'last_heartbeat', self.last_heartbeat.timestamp())
         pipeline.expire(self.key, ttl)
         started_job_registry.add_execution(self, pipeline=pipeline, ttl=ttl, xx=True)
-        ExecutionRegistry(self.job_id, self.connection).add(self, ttl=ttl, pipeline=pipeline, xx=True)
+        enlist(self, ttl, pipeline, xx=True)
 
 
-class ExecutionRegistry:
-    """The living executions of one job."""
+def __getattr__(name: str) -> Any:
+    if name == 'ExecutionRegistry':  # a registry, so it stands above us
+        return stairs.execution_registry_class()
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
-    key_template = keys.executions('{0}')
 
-    def __init__(self, job_id: str, connection: Redis) -> None:
-        self.job_id = job_id
-        self.connection = connection
-        self.key = keys.executions(job_id)
+def enlist(execution: Execution, ttl: int, pipeline: Pipeline, xx: bool = False) -> None:
+    """Put an execution among those of its job, or refresh it there, in the given pipeline."""
+    key = keys.executions(execution.job_id)
+    pipeline.zadd(key, {execution.id: current_timestamp() + ttl + 60}, xx=xx)
+    pipeline.expire(key, ttl + 60)
 
-    def cleanup(self, timestamp: float | None = None, exception_handlers: Any = None) -> None:
-        """Remove members whose end of life has passed."""
-        self.connection.zremrangebyscore(self.key, 0, current_timestamp() if timestamp is None else timestamp)
 
-    def add(self, execution: Execution, ttl: int, pipeline: Pipeline, xx: bool = False) -> Any:
-        """Put one in, or refresh it, in the given pipeline."""
-        pipeline.zadd(self.key, {execution.id: current_timestamp() + ttl + 60}, xx=xx)
-        pipeline.expire(self.key, ttl + 60)
+def living_ids(connection: Any, job_id: str, start: int = 0, end: int = -1) -> list[str]:
+    """Ids of a job's executions whose end of life has not passed; nothing is removed."""
+    now_score = current_timestamp()
+    members: Any = connection.zrange(keys.executions(job_id), start, end, withscores=True)
+    return read.texts([member for member, score in members if score > now_score])
 
-    def remove(self, execution: Execution, pipeline: Pipeline) -> Any:
-        """Take one out, in the given pipeline."""
-        return pipeline.zrem(self.key, execution.id)
 
-    def delete(self, job: Any, pipeline: Pipeline) -> None:
-        """Delete all of them, in the given pipeline."""
-        for execution in self.get_executions():
-            execution.delete(job, pipeline)
-        pipeline.delete(self.key)
+def take_lease(connection: Any, job: Any, lease: Lease, ttl: int, state: str = '') -> float | None:
+    """Make an execution that no claim made, and say when; None for a job without a record.
 
-    def get_execution_ids(self, start: int = 0, end: int = -1) -> list[str]:
-        """Ids of executions whose end of life has not passed; nothing is removed."""
-        now_score = current_timestamp()
-        members: Any = self.connection.zrange(self.key, start, end, withscores=True)
-        return read.texts([member for member, score in members if score > now_score])
+    A job that was never stored is stored first, as its outcome will be.
+    """
+    made = run(connection, start.prepare(lease, ttl, state))
+    if made is None and job._stored_status is None and job._status is not None:
+        job.save()
+        made = run(connection, start.prepare(lease, ttl, state))
+    return made
 
-    def get_executions(self, start: int = 0, end: int = -1) -> list[Execution]:
-        """The same as objects; those whose hash has expired already are left out."""
-        found = []
-        for execution_id in self.get_execution_ids(start, end):
-            execution = Execution(execution_id, self.job_id, self.connection)
-            data = self.connection.hgetall(execution.key)
-            if data:
-                execution.restore(data)
-                found.append(execution)
-        return found
 
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self.get_execution_ids())
+def prepare_execution(worker: Any, job: Any) -> Execution:
+    """Make an execution of a job, with its lease, and mark the worker busy, as one step."""
+    ttl = worker.get_heartbeat_ttl(job)
+    execution = Execution(uuid4().hex, job.id, worker.connection, worker.name)
+    lease = Lease(job.id, execution.id, job.origin, worker.name, ttl * 1000, ttl)
+    made = take_lease(worker.connection, job, lease, ttl, 'busy')
+    if made is not None:
+        execution.created_at = execution.last_heartbeat = from_epoch(made)
+    worker.executions[execution.id], worker.leases[execution.id] = execution, lease
+    worker.prepared.add(execution.id)
+    worker._state = 'busy'
+    return execution
 
-    def __len__(self) -> int:
-        return self.count
+
+def cleanup_execution(worker: Any, job: Any, pipeline: Pipeline, execution: Execution | None = None) -> None:
+    """Remove an execution (the latest of the job that the worker knows) from all its places, and from the worker."""
+    execution = execution or worker.execution_of(job)
+    if execution is not None:
+        execution.delete(job, pipeline)
+        worker.forget_execution(execution.id)

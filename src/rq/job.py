@@ -9,15 +9,15 @@ import warnings
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-from rq import stairs
+from rq import eras, stairs
 from rq.callbacks import Callback, HasCallbacks, as_callback
+from rq.dependencies import HasDependencies
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
-from rq.executions import Execution, ExecutionRegistry
+from rq.executions import Execution
 from rq.perform import context
 from rq.results import HasResults
-from rq.rules.arguments import refuse_unbuilt
+from rq.rules.dependencies import Dependency
 from rq.rules.names import get_call_string, parse_job_id, resolve_function_reference, validate_job_id
 from rq.rules.payload import UNEVALUATED
 from rq.rules.record import JobRecord
@@ -25,9 +25,11 @@ from rq.rules.retry import Retry
 from rq.rules.status import JobStatus
 from rq.rules.timing import parse_timeout, utcformat
 from rq.serializers import resolve_serializer
+from rq.standing import HasStatus
 from rq.store import codec, keys, operate, read
 from rq.store.call import enqueue_on, run
-from rq.utils import import_attribute, now
+from rq.utils import import_attribute, is_nonstring_iterable, now
+from rq.webhook import checked_webhooks, send_all
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    'UNEVALUATED', 'Callback', 'Job', 'JobStatus', 'Retry', 'cancel_job', 'get_current_job', 'parse_job_id',
-    'requeue_job', 'validate_job_id',
+    'UNEVALUATED', 'Callback', 'Dependency', 'Job', 'JobStatus', 'Retry', 'cancel_job', 'get_current_job',
+    'parse_job_id', 'requeue_job', 'validate_job_id',
 ]  # fmt: skip
 
 logger = logging.getLogger('rq.job')
@@ -50,28 +52,32 @@ def get_current_job(connection: Redis | None = None, job_class: Any = None) -> J
     return job
 
 
+@eras.finding
 def cancel_job(job_id: str, connection: Redis, serializer: Any = None, enqueue_dependents: bool = False) -> None:
     """Fetch a job and cancel it."""
     Job.fetch(job_id, connection=connection, serializer=serializer).cancel(enqueue_dependents=enqueue_dependents)
 
 
+@eras.instead(stairs.requeue_of_old, 'job_class')
 def requeue_job(job_id: str, connection: Redis, serializer: Any = None) -> Job:
     """Fetch a failed job and queue it again."""
     return Job.fetch(job_id, connection=connection, serializer=serializer).requeue()
 
 
-class Job(HasCallbacks, HasResults, JobRecord):
+class Job(HasCallbacks, HasResults, HasStatus, HasDependencies):
     """A function call and its bookkeeping, mirrored in a Redis hash."""
 
     redis_job_namespace_prefix = keys.JOB_PREFIX
     log = logger
+    era: str | None = None
 
     def __init__(self, id: str | None = None, connection: Redis | None = None, serializer: Any = None) -> None:
         if connection is None:
-            raise TypeError("Job.__init__() missing 1 required argument: 'connection'")
+            connection = eras.at_hand("Job.__init__() missing 1 required argument: 'connection'")
+            self.era = eras.ERA_A
         super().__init__('', resolve_serializer(serializer))
         self.connection = connection
-        self.created_at = now()
+        self.created_at, self._status = now(), JobStatus.CREATED
         if id is not None:
             self.id = id
         self._broken: dict[str, str] = {}
@@ -110,12 +116,11 @@ class Job(HasCallbacks, HasResults, JobRecord):
         webhooks: Any = None,
     ) -> Job:
         """Build a job without saving it."""
-        refuse_unbuilt(depends_on=depends_on, group_id=group_id, webhooks=webhooks)
         args, kwargs = _checked_call(args, kwargs)
         job = cls(id=id, connection=connection, serializer=serializer)
         job._instance, job._func_name = resolve_function_reference(func)
         job._args, job._kwargs = args, kwargs
-        job.origin, job.meta, job._status = origin, meta or {}, status or JobStatus.CREATED
+        job.origin, job.meta, job._status = origin, meta or {}, JobStatus(status or JobStatus.CREATED)
         job.result_ttl, job.ttl = parse_timeout(result_ttl), parse_timeout(ttl)
         job.failure_ttl = parse_timeout(failure_ttl)
         job.timeout = parse_timeout(timeout)
@@ -130,6 +135,9 @@ class Job(HasCallbacks, HasResults, JobRecord):
                 raise TypeError(f'retry={retry!r} is no Retry; write retry=Retry(max=3)')
             job.retries_left, job.retry_intervals = retry.max, retry.intervals
             job.enqueue_at_front_on_retry = retry.enqueue_at_front
+        job.webhooks, job.group_id = checked_webhooks(webhooks), group_id
+        if depends_on is not None:
+            job.process_dependencies(depends_on)
         return job
 
     @classmethod
@@ -154,6 +162,7 @@ class Job(HasCallbacks, HasResults, JobRecord):
         return jobs
 
     @classmethod
+    @eras.finding
     def exists(cls, job_id: str, connection: Redis) -> bool:
         """Whether there is a record of this id."""
         return bool(connection.exists(cls.key_for(job_id)))
@@ -164,18 +173,6 @@ class Job(HasCallbacks, HasResults, JobRecord):
         return f'{cls.redis_job_namespace_prefix}{job_id}'
 
     # --- identity -----------------------------------------------------------------------------------------------
-
-    @property
-    def id(self) -> str:
-        """Its id; a uuid4, made on first use, unless one was given."""
-        if not self._id:
-            self._id = str(uuid4())
-        return self._id
-
-    @id.setter
-    def id(self, value: str) -> None:
-        validate_job_id(value)
-        self._id = value
 
     @property
     def key(self) -> str:
@@ -198,7 +195,9 @@ class Job(HasCallbacks, HasResults, JobRecord):
 
     def refresh(self) -> None:
         """Read the record again; `NoSuchJobError` when it is gone, `ValueError` when a field cannot be read."""
-        raw = read.job(self.connection, self.id)
+        self._restore_fresh(read.job(self.connection, self.id))
+
+    def _restore_fresh(self, raw: Any) -> None:
         if not raw:
             raise NoSuchJobError(f'No such job: {self.key}; it expired, was deleted, or the id is wrong')
         created_at = self.created_at
@@ -226,10 +225,10 @@ class Job(HasCallbacks, HasResults, JobRecord):
         self._status = self._stored_status = JobStatus.STARTED
 
     def to_dict(self, include_meta: bool = True, include_result: bool = True) -> dict[str, Any]:
-        """The fields for the hash."""
-        fields: dict[str, Any] = dict(codec.encode(self, include_meta, include_result))
+        """The fields as RQ stores them; an enqueued job has no empty ones."""
+        fields: dict[str, Any] = {**codec.EMPTY, **codec.encode(self, include_meta, include_result)}
         if self._status is not None:
-            fields['status'] = self._status.value
+            fields['status'] = self._status
         return fields
 
     def save(self, pipeline: Pipeline | None = None, include_meta: bool = True, include_result: bool = True) -> None:
@@ -237,20 +236,23 @@ class Job(HasCallbacks, HasResults, JobRecord):
         target: Any = self.connection if pipeline is None else pipeline
         fields = self.to_dict(include_meta, include_result)
         if self._status is self._stored_status:
-            fields.pop('status', None)  # somebody may have moved the job on since it was read
+            # somebody may have moved the job on since it was read
+            fields = {name: value for name, value in fields.items() if value != '' and name != 'status'}
         target.hset(self.key, mapping=fields)
         self._stored_status = self._status
 
     def save_meta(self) -> None:
         """Write `meta` only."""
-        self.connection.hset(self.key, 'meta', self.serializer.dumps(self.meta))
+        self.connection.hset(self.key, 'meta', codec.encode_meta(self))
 
     def get_meta(self, refresh: bool = True) -> dict[Any, Any]:
         """The job's own notes, read again unless `refresh=False`."""
         if refresh:
-            stored = read.field(self.connection, self.id, 'meta')
-            codec.decode(self, {b'meta': stored or b'', b'status': (self._status or JobStatus.CREATED).value.encode()})
+            self._take_meta(read.field(self.connection, self.id, 'meta'))
         return self.meta
+
+    def _take_meta(self, stored: bytes | None) -> None:
+        codec.decode(self, {b'meta': stored or b'', b'status': (self._status or JobStatus.CREATED).value.encode()})
 
     def cleanup(self, ttl: int | None = None, pipeline: Pipeline | None = None, remove_from_queue: bool = True) -> None:
         """Delete at once for 0, expire after so many seconds, keep for None and negative values."""
@@ -267,78 +269,70 @@ class Job(HasCallbacks, HasResults, JobRecord):
         target: Any = self.connection if pipeline is None else pipeline
         target.hset(self.key, 'last_heartbeat', utcformat(timestamp))
 
-    # --- status -------------------------------------------------------------------------------------------------
-
-    def get_status(self, refresh: bool = True) -> JobStatus:
-        """The status, read again unless `refresh=False`; `InvalidJobOperation` when there is none to read."""
-        if refresh:
-            stored = read.field(self.connection, self.id, 'status')
-            if stored is None:
-                raise InvalidJobOperation(f'Job {self.id} has no stored status: it was never saved, or is gone')
-            try:
-                self._status = self._stored_status = JobStatus(stored.decode())
-            except ValueError as error:
-                raise InvalidJobOperation(f'Job {self.id}: {stored!r} is no status this version knows') from error
-        if self._status is None:
-            raise InvalidJobOperation(f'Job {self.id} has no status yet')
-        return self._status
-
-    def set_status(self, status: JobStatus, pipeline: Pipeline | None = None) -> None:
-        """Overwrite the stored status; for programs that keep books of their own. Nothing of ours calls it."""
-        self._status = self._stored_status = status
-        target: Any = self.connection if pipeline is None else pipeline
-        target.hset(self.key, 'status', status)
-
-    def prepare_for_execution(self, worker_name: str, pipeline: Any) -> None:
-        """Mark the record as started in the given pipeline; for programs that run jobs themselves."""
-        self.worker_name, self.last_heartbeat = worker_name, now()
-        self.started_at, self._status = self.last_heartbeat, JobStatus.STARTED
-        moment = utcformat(self.started_at)
-        fields = {'last_heartbeat': moment, 'status': self._status, 'started_at': moment, 'worker_name': worker_name}
-        pipeline.hset(self.key, mapping=fields)
-
-    is_canceled = property(lambda self: self.get_status() is JobStatus.CANCELED, doc='Whether it was canceled.')
-    is_deferred = property(lambda self: self.get_status() is JobStatus.DEFERRED, doc='Whether it waits for others.')
-    is_failed = property(lambda self: self.get_status() is JobStatus.FAILED, doc='Whether it failed for good.')
-    is_finished = property(lambda self: self.get_status() is JobStatus.FINISHED, doc='Whether it succeeded.')
-    is_queued = property(lambda self: self.get_status() is JobStatus.QUEUED, doc='Whether it waits for a worker.')
-    is_ready_to_enqueue = property(
-        lambda self: self.get_status() is JobStatus.READY_TO_ENQUEUE, doc='Whether nothing keeps it from its queue.'
-    )
-    is_scheduled = property(lambda self: self.get_status() is JobStatus.SCHEDULED, doc='Whether it waits for a time.')
-    is_started = property(lambda self: self.get_status() is JobStatus.STARTED, doc='Whether it runs.')
-    is_stopped = property(lambda self: self.get_status() is JobStatus.STOPPED, doc='Whether it was stopped.')
-
     # --- verbs --------------------------------------------------------------------------------------------------
 
     def cancel(
         self, pipeline: Pipeline | None = None, enqueue_dependents: bool = False, remove_from_dependencies: bool = False
     ) -> dict[str, list[str]]:
-        """The job will not run; `InvalidJobOperation` when it is canceled already. Stops no function."""
-        refuse_unbuilt(enqueue_dependents=enqueue_dependents, remove_from_dependencies=remove_from_dependencies)
-        call = operate.cancel(self.id)
+        """The job will not run; `InvalidJobOperation` when it is canceled already. Stops no function.
+
+        Returns the dependents that went on, by the name of their queue. With a pipeline these are only registered as
+        ready: pass them to `Queue.enqueue_ready_jobs_by_queue` after executing it.
+        """
         if pipeline is not None:
-            enqueue_on(pipeline, call)
-        else:
-            answer = run(self.connection, call)
-            if answer == 'canceled':
-                raise InvalidJobOperation(f'Cannot cancel already canceled job: {self.id}')
-            if answer == 'gone':
-                raise InvalidJobOperation(f'Cannot cancel job {self.id}: it was never saved, or is gone')
+            return self._cancel_in(pipeline, enqueue_dependents, remove_from_dependencies)
+        return self._after_cancel(
+            run(self.connection, operate.cancel(self.id, enqueue_dependents, remove_from_dependencies))
+        )
+
+    def _after_cancel(self, canceled: operate.Canceled) -> dict[str, list[str]]:
+        answer, released = canceled
+        if answer == 'canceled':
+            raise InvalidJobOperation(f'Cannot cancel already canceled job: {self.id}')
+        if answer == 'gone':
+            raise InvalidJobOperation(f'Cannot cancel job {self.id}: it was never saved, or is gone')
         self._status = self._stored_status = JobStatus.CANCELED
-        return {}
+        return released
+
+    def _cancel_in(self, pipeline: Any, enqueue_dependents: bool, forget: bool) -> dict[str, list[str]]:
+        if self.is_canceled:
+            raise InvalidJobOperation(f'Cannot cancel already canceled job: {self.id}')
+        if self.has_rate_limit:
+            raise InvalidJobOperation(f'Job {self.id} has a rate limit, so it cannot be canceled in a pipeline')
+        if enqueue_dependents and not pipeline.watching:
+            raise ValueError('with enqueue_dependents the pipeline must be watching: call pipeline.watch() first')
+        ready: dict[str, list[str]] = {}
+        if enqueue_dependents:
+            ready = stairs.queue_of(self).move_dependents_to_ready(self, pipeline, exclude_job_id=self.id)
+            if not pipeline.explicit_transaction:
+                pipeline.multi()  # else a watching pipeline would write at once
+        enqueue_on(pipeline, operate.cancel(self.id, False, forget))
+        self._status = self._stored_status = JobStatus.CANCELED
+        return ready
 
     def requeue(self, at_front: bool = False) -> Job:
         """Queue a failed job again; `InvalidJobOperation` when it is not in the failed registry of its queue."""
         job: Job = self.failed_job_registry.requeue(self, at_front=at_front)
         return job
 
+    def retry(self, queue: Any, pipeline: Any) -> None:
+        """Use up one retry: schedule the job, or enqueue it at once; for programs that keep books of their own."""
+        interval = self.get_retry_interval()
+        self.retries_left = (self.retries_left or 0) - 1
+        if interval:
+            queue._schedule_in(self, interval, pipeline)
+        else:
+            queue._enqueue_job(self, pipeline=pipeline, at_front=self.enqueue_at_front_on_retry)
+
+    def send_webhooks(self, status: str | JobStatus, *, exc_string: str | None = None) -> None:
+        """Make the HTTP calls for a status, now; errors are logged."""
+        send_all(self, JobStatus(status).value, exc_string)
+
     def delete(
         self, pipeline: Pipeline | None = None, remove_from_queue: bool = True, delete_dependents: bool = False
     ) -> None:
         """Remove the job from queue and registries, with its record and results."""
-        refuse_unbuilt(delete_dependents=delete_dependents)
-        call = operate.delete(self.id, remove_from_queue)
+        call = operate.delete(self.id, remove_from_queue, delete_dependents)
         if pipeline is not None:
             enqueue_on(pipeline, call)
         elif run(self.connection, call) == 'gone':
@@ -348,15 +342,17 @@ class Job(HasCallbacks, HasResults, JobRecord):
         """Call the function, with this job as the current one; returns and keeps its result."""
         token = context.enter(self)
         try:
-            function, args, kwargs = self.func, self.args, self.kwargs
-            self._called = True
-            result = function(*args, **kwargs)
-            if inspect.iscoroutine(result):
-                result = asyncio.run(result)
-            self._result = result
-            return result
+            self._called = type(self)._execute is not Job._execute  # what another one imports is part of its call
+            self._result = self._execute()
+            return self._result
         finally:
             context.leave(token)
+
+    def _execute(self) -> Any:  # subclasses of packages replace it (spec/seams.md)
+        function, args, kwargs = self.func, self.args, self.kwargs
+        self._called = True
+        result = function(*args, **kwargs)
+        return asyncio.run(result) if inspect.iscoroutine(result) else result
 
     # --- what was called, what came out -------------------------------------------------------------------------
 
@@ -376,12 +372,13 @@ class Job(HasCallbacks, HasResults, JobRecord):
 
     def get_executions(self) -> list[Execution]:
         """Its living executions."""
-        return self.execution_registry.get_executions()
+        executions: list[Execution] = self.execution_registry.get_executions()
+        return executions
 
     @property
-    def execution_registry(self) -> ExecutionRegistry:
+    def execution_registry(self) -> Any:
         """The registry of its living executions."""
-        return ExecutionRegistry(self.id, connection=self.connection)
+        return stairs.execution_registry_class()(self.id, connection=self.connection)
 
     failed_job_registry = property(lambda self: stairs.registry_of(self, 'failed'), doc='That of its queue.')
     finished_job_registry = property(lambda self: stairs.registry_of(self, 'finished'), doc='That of its queue.')
@@ -392,7 +389,9 @@ def _checked_call(args: Any, kwargs: Any) -> tuple[Any, Any]:
     args = () if args is None else args
     kwargs = {} if kwargs is None else kwargs
     if not isinstance(args, tuple | list):
-        raise TypeError(f'{args!r} is not a valid args list')
+        if not is_nonstring_iterable(args):
+            raise TypeError(f'{args!r} is not a valid args list')
+        args = tuple(args)  # a set, a range, an iterator: not every one can be stored, or read twice
     if not isinstance(kwargs, dict):
         raise TypeError(f'{kwargs!r} is not a valid kwargs dict')
     return args, kwargs

@@ -40,14 +40,19 @@ _CODES = _DARK | _BRIGHT
 
 
 def make_colorizer(color: str) -> Callable[[Any], str]:
-    """A function that puts a text into `color`; `ValueError` for an unknown one."""
+    """A function that puts a text into `color` when stdout is a terminal; `ValueError` for an unknown one."""
     code = _CODES.get(color)
     if code is None:
         raise ValueError(f'{color!r} is no colour we know: choose one of {", ".join(sorted(_CODES))}')
 
-    def inner(text: Any) -> str:
+    def always(text: Any) -> str:
         return f'\x1b[{code}m{text}\x1b[39m'
 
+    def inner(text: Any) -> str:
+        # Looked up at each call: tests and daemons exchange sys.stdout while we run.
+        return always(text) if _is_tty(sys.stdout) else str(text)
+
+    inner.always = always  # type: ignore[attr-defined]  # for a handler, whose stream is another one
     return inner
 
 
@@ -59,32 +64,27 @@ def _is_tty(stream: Any) -> bool:
         return False
 
 
-def _on_terminal(colorize: Callable[[Any], str], text: Any) -> str:
-    # Looked up at each call: tests and daemons exchange sys.stdout while we run.
-    return colorize(text) if _is_tty(sys.stdout) else str(text)
-
-
 _red, _green, _yellow, _blue = (make_colorizer(f'dark{name}') for name in ('red', 'green', 'yellow', 'blue'))
 
 
 def red(text: Any) -> str:
     """The text in red when stdout is a terminal."""
-    return _on_terminal(_red, text)
+    return _red(text)
 
 
 def green(text: Any) -> str:
     """The text in green when stdout is a terminal."""
-    return _on_terminal(_green, text)
+    return _green(text)
 
 
 def yellow(text: Any) -> str:
     """The text in yellow when stdout is a terminal."""
-    return _on_terminal(_yellow, text)
+    return _yellow(text)
 
 
 def blue(text: Any) -> str:
     """The text in blue when stdout is a terminal."""
-    return _on_terminal(_blue, text)
+    return _blue(text)
 
 
 class ColorizingStreamHandler(logging.StreamHandler[Any]):
@@ -114,7 +114,8 @@ class ColorizingStreamHandler(logging.StreamHandler[Any]):
             return text
         # Tracebacks stay as they are: they are copied into tickets.
         head, newline, rest = text.partition('\n')
-        return colorize(head) + newline + rest
+        # Our colorizers look at stdout; here the stream of the handler decides.
+        return getattr(colorize, 'always', colorize)(head) + newline + rest
 
 
 def _below_error(record: logging.LogRecord) -> bool:
@@ -125,7 +126,7 @@ def setup_loghandlers(
     level: int | str | None = None,
     date_format: str = DEFAULT_LOGGING_DATE_FORMAT,
     log_format: str = DEFAULT_LOGGING_FORMAT,
-    name: str = 'worker',
+    name: str = 'rq.worker',
 ) -> None:
     """Send the logger `name` to stdout, errors to stderr, unless somebody configured handlers already."""
     logger = logging.getLogger(name)

@@ -6,24 +6,24 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rq.exceptions import DuplicateJobError, InvalidJobOperation, StorageFullError
+from rq import entering, eras, stairs
 from rq.job import Job
 from rq.perform import sync
-from rq.queue_view import QueueView, logger
-from rq.registry import due_second
-from rq.rules.arguments import EnqueueArgs, checked_timeout, checked_ttl, parse, refuse_unbuilt
+from rq.queue_dependents import BULK, ReleasesDependents, are_met, begin_multi
+from rq.queue_view import logger
+from rq.rate_limit import RateLimit
+from rq.rules.arguments import EnqueueArgs, checked_timeout, checked_ttl, parse
+from rq.rules.repeat import Repeat
 from rq.rules.status import JobStatus
-from rq.rules.timing import from_epoch, parse_timeout
-from rq.store import enter
-from rq.store.call import ResponseError, enqueue_on, is_full, run, run_many
+from rq.rules.timing import parse_timeout
+from rq.store import sync as store_sync
+from rq.store.call import Batch, ResponseError, enqueue_on, run
 from rq.utils import now
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
 
 __all__ = ['EnqueueArgs', 'EnqueueData', 'Queue', 'logger']
-
-BULK = 500  # jobs per write of enqueue_many
 
 
 class EnqueueData(NamedTuple):
@@ -49,7 +49,7 @@ class EnqueueData(NamedTuple):
     webhooks: Any
 
 
-class Queue(QueueView):
+class Queue(ReleasesDependents):
     """A list of jobs, first in, first out."""
 
     # --- putting in ---------------------------------------------------------------------------------------------
@@ -79,15 +79,23 @@ class Queue(QueueView):
         rate_limit: Any = None,
     ) -> Job:
         """A job for this queue, not stored yet."""
-        refuse_unbuilt(repeat=repeat, rate_limit=rate_limit)
         job: Job = self.job_class.create(
             func, args=args, kwargs=kwargs, connection=self.connection, result_ttl=parse_timeout(result_ttl),
-            ttl=checked_ttl(ttl), failure_ttl=parse_timeout(failure_ttl), status=status, description=description,
+            ttl=None if ttl == -1 and self.era else checked_ttl(ttl),
+            failure_ttl=parse_timeout(failure_ttl), status=status, description=description,
             depends_on=depends_on, timeout=checked_timeout(timeout, self._default_timeout), retry=retry, id=job_id,
             origin=self.name, meta=meta, serializer=self.serializer, on_success=on_success, on_failure=on_failure,
             on_stopped=on_stopped, webhooks=webhooks, group_id=group_id,
         )  # fmt: skip
-        return job
+        if repeat is not None:
+            if not isinstance(repeat, Repeat):
+                raise TypeError(f'repeat={repeat!r} is no Repeat; write repeat=Repeat(times=3)')
+            job.repeats_left, job.repeat_intervals = repeat.times, list(repeat.intervals)
+        if rate_limit is not None:
+            if not isinstance(rate_limit, RateLimit):
+                raise TypeError(f'rate_limit={rate_limit!r} is no RateLimit; write RateLimit(key, concurrency=1)')
+            job.rate_limit_key, job.rate_limit_concurrency = rate_limit.key, rate_limit.concurrency
+        return eras.heir(self, job)
 
     def enqueue_call(
         self,
@@ -157,6 +165,9 @@ class Queue(QueueView):
 
     def enqueue(self, f: Any, *args: Any, **kwargs: Any) -> Job:
         """Enqueue a call of `f`; the words that are ours stand in the guide, all others go to `f`."""
+        if self.era and 'timeout' in kwargs:
+            stairs.tell_old('queue.enqueue(timeout=...)', 'job_timeout=...')
+            kwargs.setdefault('job_timeout', kwargs.pop('timeout'))
         words = self.parse_args(f, *args, **kwargs)._asdict()
         return self.enqueue_call(**words)
 
@@ -179,90 +190,131 @@ class Queue(QueueView):
 
     def schedule_job(self, job: Job, datetime: datetime, pipeline: Pipeline | None = None, unique: bool = False) -> Job:
         """Put a job into the ScheduledJobRegistry."""
-        job.origin, job._status = self.name, JobStatus.SCHEDULED
-        job.id  # noqa: B018 - makes the id
-        call = enter.schedule(job, due_second(datetime), unique)
-        if pipeline is not None:
+        call = entering.appointment(self, job, datetime, unique)
+        if pipeline is not None and not unique:
             enqueue_on(pipeline, call)
         else:
-            _refuse(job, self._run(call))
+            entering.refuse(job, self._run(call))
         job._stored_status = job._status
         return job
 
-    def setup_dependencies(self, job: Job, pipeline: Pipeline | None = None) -> Job:
-        """The point where a job with unmet dependencies becomes deferred; tracers replace it."""
-        return job
+    def _schedule_in(self, job: Job, seconds: float, pipeline: Pipeline | None = None) -> datetime:
+        moment = now() + timedelta(seconds=seconds)
+        self.schedule_job(job, moment, pipeline=pipeline)
+        return moment
 
+    @eras.hiding('timeout', 'set_meta_data')
     def enqueue_job(
-        self, job: Job, pipeline: Pipeline | None = None, at_front: bool = False, unique: bool = False
-    ) -> Job:
-        """Enqueue an existing job."""
-        job.origin = self.name
+        self, job: Job, pipeline: Pipeline | None = None, at_front: bool = False, unique: bool = False,
+        timeout: Any = None, set_meta_data: bool = True,
+    ) -> Job:  # fmt: skip
+        """Enqueue an existing job: it is deferred while jobs it depends on are missing, or waits for a slot."""
+        if timeout is not None or not set_meta_data or isinstance(pipeline, int):
+            return stairs.enqueue_as_of_old(self, job, pipeline, at_front, timeout, set_meta_data)
+        entering.check(self, job, unique)
+        if job.has_rate_limit:
+            self._check_rate_limit(pipeline)
+        job.origin, wished = self.name, job.enqueue_at_front
+        if job._dependency_ids and at_front:
+            job.enqueue_at_front = True  # for the day when it need not wait any more
         job = self.setup_dependencies(job, pipeline=pipeline)
+        if job._dependency_ids and job._status is JobStatus.DEFERRED:
+            return job
+        job.enqueue_at_front = wished
         return self._enqueue_job(job, pipeline=pipeline, at_front=at_front, unique=unique)
+
+    def setup_dependencies(self, job: Job, pipeline: Pipeline | None = None) -> Job:
+        """Defer a job while jobs it depends on are missing; a pipeline watches them, and is in MULTI afterwards."""
+        if not job._dependency_ids:
+            begin_multi(pipeline)
+            return job
+        before = job._status
+        if pipeline is None and self._is_async:
+            answer = self._run(entering.deferral(self, job, 'ask'))
+            entering.refuse(job, answer)
+            met = answer == 'met'
+        else:
+            # the script looks again when the pipeline is executed, so that nothing is deferred for ever
+            met = are_met(job, pipeline)
+            if pipeline is not None:
+                pipeline.multi()
+            call = entering.deferral(self, job, 'enter')
+            if not met:
+                self._run(call) if pipeline is None else enqueue_on(pipeline, call)
+        if met:
+            job._status = before if before is not JobStatus.DEFERRED else JobStatus.CREATED
+            return job
+        waiting: Job = entering.stands(job, JobStatus.DEFERRED)
+        return waiting
 
     def _enqueue_job(
         self, job: Job, pipeline: Pipeline | None = None, at_front: bool = False, unique: bool = False
     ) -> Job:
-        job.enqueued_at, job._status = now(), JobStatus.QUEUED
-        job.timeout = job.timeout or self._default_timeout
-        job.id  # noqa: B018 - makes the id
+        call = entering.entry(self, job, at_front, unique)
         if not self._is_async:
+            entering.refuse(job, 'duplicate' if unique and not store_sync.reserve(self.connection, job) else 'ok')
             return self.run_sync(job)
-        call = enter.enqueue(job, at_front, unique)
-        if pipeline is not None:
+        if pipeline is not None and not unique:  # a unique job is one step of its own
             enqueue_on(pipeline, call)
+            job._stored_status = job._status
         else:
-            entered = self._run(call)
-            _refuse(job, entered.answer)
-            job.enqueued_at = from_epoch(entered.at)
-        job._stored_status = job._status
+            entering.entered(job, self._run(call))
         return job
+
+    def _enqueue_rate_limited_job(self, job: Job, pipeline: Pipeline | None = None, at_front: bool = False) -> Job:
+        return self._enqueue_job(job, pipeline=pipeline, at_front=at_front)
+
+    def _check_rate_limit(self, pipeline: Any) -> None:
+        if not self._is_async:
+            raise ValueError('a synchronous queue (is_async=False) knows no rate limits')
+        if pipeline is not None:
+            raise ValueError('rate-limited jobs cannot be enqueued with a pipeline')
 
     def _run(self, call: Any) -> Any:
         try:
             return run(self.connection, call)
         except ResponseError as error:
-            if is_full(error):
-                raise StorageFullError(f'The server has no memory left and refused the job: {error}') from error
-            raise
+            raise entering.storage_error(error) from error
 
     def enqueue_many(
         self, job_datas: Iterable[EnqueueData], pipeline: Pipeline | None = None, group_id: str | None = None
     ) -> list[Job]:
-        """Enqueue many jobs in few writes; `ValueError` for an id given twice, before anything is written."""
-        datas = list(job_datas)
-        ids = [data.job_id for data in datas if data.job_id]
-        if len(ids) != len(set(ids)):
-            raise ValueError('job_id values must be unique within one enqueue_many; one is given twice')
-        jobs = [self._of_data(data, group_id) for data in datas]
-        if pipeline is not None or not self._is_async:
-            return [self.enqueue_job(job, pipeline, bool(data.at_front)) for job, data in zip(jobs, datas, strict=True)]
-        moment = now()
-        calls = []  # all are built before the first is sent: a payload that cannot be stored keeps out the others too
-        for job, data in zip(jobs, datas, strict=True):
-            job.enqueued_at, job._stored_status = moment, job._status
-            job.id  # noqa: B018 - makes the id
-            calls.append(enter.enqueue(job, bool(data.at_front)))
-        for start in range(0, len(calls), BULK):
-            run_many(self.connection, calls[start : start + BULK])
-        return jobs
+        """Enqueue many jobs in few writes; `ValueError` for an id given twice, before anything is written.
 
-    def _of_data(self, data: EnqueueData, group_id: str | None) -> Job:
-        words = data._asdict()
-        del words['at_front']
-        return self.create_job(group_id=group_id, status=JobStatus.QUEUED, **words)
+        Returns those without dependencies, then those that must wait for others, then those that need not.
+        """
+        free, bound = entering.sorted_out(self, job_datas, group_id)
+        if not self._is_async:
+            return [self.enqueue_job(job, pipeline, at_front) for job, at_front in [*free, *bound]]
+        # All calls are built before the first is sent: a payload that cannot be stored keeps out the others too.
+        batch = Batch(self.connection)
+        target: Any = pipeline if pipeline is not None and not bound else batch
+        for job, at_front in free:
+            self._enqueue_job(job, pipeline=target, at_front=at_front)
+        for job, at_front in bound:
+            enqueue_on(batch, entering.deferral(self, job, 'link', at_front))
+            entering.stands(job, JobStatus.DEFERRED)
+        if target is batch:
+            if pipeline is not None and len(pipeline):
+                pipeline.execute()
+            try:
+                batch.run(BULK)
+            except ResponseError as error:
+                raise entering.storage_error(error) from error
+        return [job for job, _ in free] + self._examine([job for job, _ in bound])
+
+    async def enqueue_async(self, f: Any, *args: Any, **kwargs: Any) -> Any:
+        """As `enqueue`, without blocking the event loop: over a connection of `redis.asyncio` like this queue's own."""
+        return await stairs.async_queue(self).enqueue(f, *args, **kwargs)
 
     # --- synchronous queues -------------------------------------------------------------------------------------
+
+    def run_job(self, job: Job) -> Job:
+        """Perform a job in this process and record its success; what it raises is raised."""
+        sync.perform(job)
+        return job
 
     def run_sync(self, job: Job) -> Job:
         """Run a job in this process, with its callbacks; its exception is recorded, not raised."""
         sync.run(job)
         return job
-
-
-def _refuse(job: Job, answer: str) -> None:
-    if answer == 'duplicate':
-        raise DuplicateJobError(f'A job with id {job.id} exists already; unique=True allows one at a time')
-    if answer == 'started':
-        raise InvalidJobOperation(f'Job {job.id} is running; schedule it when it has ended')

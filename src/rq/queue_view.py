@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import total_ordering
 from typing import TYPE_CHECKING, Any, Self
 
+from rq import eras, stairs
 from rq.connections import redact
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import DequeueTimeout, NoSuchJobError
+from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
 from rq.registry import (
     CanceledJobRegistry,
     DeferredJobRegistry,
     FailedJobRegistry,
     FinishedJobRegistry,
+    ReadyJobRegistry,
     ScheduledJobRegistry,
     StartedJobRegistry,
 )
@@ -25,6 +28,7 @@ from rq.serializers import resolve_serializer
 from rq.store import keys, operate, read
 from rq.store.call import run
 from rq.timeouts import UnixSignalDeathPenalty
+from rq.utils import get_version, missing_keys
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -42,7 +46,9 @@ class QueueView:
     DEFAULT_TIMEOUT = 180
     redis_queue_namespace_prefix = keys.QUEUE_PREFIX
     redis_queues_keys = keys.QUEUES
+    era: str | None = None
 
+    @eras.second_is_timeout
     def __init__(
         self,
         name: str = 'default',
@@ -55,7 +61,8 @@ class QueueView:
         **kwargs: Any,
     ) -> None:
         if connection is None:
-            raise TypeError("Queue() missing 1 required positional argument: 'connection'")
+            connection = eras.at_hand("Queue() missing 1 required positional argument: 'connection'")
+            self.era = eras.ERA_A
         if 'async' in kwargs:
             is_async = kwargs['async']
             warnings.warn('The `async` keyword is deprecated, use `is_async`', DeprecationWarning, stacklevel=2)
@@ -100,6 +107,7 @@ class QueueView:
         return f'<{self.__class__.__name__} {self.name}>'
 
     @classmethod
+    @eras.finding
     def all(
         cls, connection: Redis, job_class: Any = None, serializer: Any = None, death_penalty_class: Any = None
     ) -> list[Self]:
@@ -113,6 +121,7 @@ class QueueView:
         return found
 
     @classmethod
+    @eras.finding
     def from_queue_key(
         cls,
         queue_key: str,
@@ -165,7 +174,7 @@ class QueueView:
             found = self.job_class.fetch_many(ids, connection=self.connection, serializer=self.serializer)
         except (ValueError, NoSuchJobError):
             found = [self._readable(job_id) for job_id in ids]
-        return [job for job in found if job is not None]
+        return eras.heir(self, [job for job in found if job is not None])
 
     def _readable(self, job_id: str) -> Job | None:
         try:
@@ -185,7 +194,7 @@ class QueueView:
         except NoSuchJobError:
             self.remove(job_id)
             return None
-        return job if job.origin == self.name else None
+        return eras.heir(self, job) if job.origin == self.name else None
 
     def get_job_position(self, job_or_id: Job | str) -> int | None:
         """Its index in the list, or None."""
@@ -199,8 +208,38 @@ class QueueView:
     finished_job_registry = property(lambda self: self._registry(FinishedJobRegistry), doc='Jobs that succeeded.')
     failed_job_registry = property(lambda self: self._registry(FailedJobRegistry), doc='Jobs that failed.')
     deferred_job_registry = property(lambda self: self._registry(DeferredJobRegistry), doc='Jobs that wait for others.')
+    ready_job_registry = property(lambda self: self._registry(ReadyJobRegistry), doc='Jobs whose dependencies ended.')
     scheduled_job_registry = property(lambda self: self._registry(ScheduledJobRegistry), doc='Jobs that are not due.')
     canceled_job_registry = property(lambda self: self._registry(CanceledJobRegistry), doc='Jobs that were canceled.')
+
+    # --- housekeeping -------------------------------------------------------------------------------------------
+
+    def get_redis_server_version(self) -> tuple[int, int, int]:
+        """The version of the server; kept."""
+        if self.redis_server_version is None:
+            self.redis_server_version = get_version(self.connection)
+        return self.redis_server_version
+
+    registry_cleaning_key = property(lambda self: keys.clean_registries(self.name), doc='The key of its cleaning lock.')
+    intermediate_queue_key = property(lambda self: keys.intermediate(self.key), doc='Where RQ 3.0 parks an id.')
+    intermediate_queue = property(
+        lambda self: IntermediateQueue(self.key, self.connection), doc='What RQ 3.0 workers parked there.'
+    )
+
+    def acquire_maintenance_lock(self) -> bool:
+        """Whether the caller may clean the registries now; nobody else may meanwhile."""
+        return bool(self.connection.set(self.registry_cleaning_key, 1, nx=True, ex=899))
+
+    def release_maintenance_lock(self) -> None:
+        """The cleaning is over."""
+        self.connection.delete(self.registry_cleaning_key)
+
+    @property
+    def scheduler_pid(self) -> int | None:
+        """The process of the scheduler that serves this queue, or None; workers of ours need none."""
+        name = self.connection.get(keys.scheduler_lock(self.name))
+        pid = name and self.connection.hget(keys.scheduler(name.decode()), 'pid')
+        return int(pid) if pid else None
 
     # --- taking out ---------------------------------------------------------------------------------------------
 
@@ -214,19 +253,97 @@ class QueueView:
         found = self.connection.lpop(self.key)
         return None if found is None else read.texts([found])[0]
 
+    def dequeue(self) -> Job | None:
+        """Take the first job off the list, with nothing to hold it; deprecated: workers claim."""
+        stairs.tell_old('queue.dequeue()', 'a worker, or Queue.dequeue_any()')
+        for job_id in iter(self.pop_job_id, None):
+            if self.job_class.exists(job_id, self.connection):
+                job: Job = self.job_class.fetch(job_id, self.connection, self.serializer)
+                return eras.heir(self, job)
+        return None
+
     def remove(self, job_or_id: Job | str, pipeline: Pipeline | None = None) -> Any:
         """Take an id off the list."""
         target: Any = self.connection if pipeline is None else pipeline
         return target.lrem(self.key, 1, _id(job_or_id))
 
     def empty(self) -> int:
-        """Remove all listed jobs with their records; returns how many."""
-        removed = 0
-        while True:
-            batch = run(self.connection, operate.empty(self.name))
+        """Remove all jobs that are listed now with their records; returns how many."""
+        removed, listed = 0, self.count
+        while removed < listed:
+            batch = run(self.connection, operate.empty(self.name, min(1000, listed - removed)))
+            if not batch:
+                break
             removed += batch
-            if batch < 1000:
-                return removed
+        return removed
+
+    def compact(self) -> None:
+        """Drop ids without a record, in place; the order stays."""
+        ids = self.job_ids
+        for gone in missing_keys(self.connection, [self.job_class.key_for(each) for each in ids]):
+            self.connection.lrem(self.key, 0, gone[len(self.job_class.redis_job_namespace_prefix) :])
+
+    # --- taking off, as programs with a way of working of their own do it -----------------------------------------
+
+    @classmethod
+    def lpop(cls, queue_keys: Sequence[str], timeout: int | None, connection: Any = None) -> tuple[Any, Any] | None:
+        """The first id of the first list that has one, as the client gives (key, id); with a timeout (seconds) wait.
+
+        `DequeueTimeout` when none came in time; `ValueError` for a timeout of 0, which would wait for ever.
+        """
+        if timeout == 0:
+            raise ValueError('a timeout of 0 would wait for ever: give seconds, or None not to wait')
+        if timeout is not None:
+            found = connection.blpop(list(queue_keys), timeout)
+            if found is None:
+                raise DequeueTimeout(timeout, queue_keys)
+            return tuple(found)
+        for key in queue_keys:
+            job_id = connection.lpop(key)
+            if job_id is not None:
+                return key, job_id
+        return None
+
+    @classmethod
+    def lmove(cls, connection: Any, queue_key: str, timeout: int | None) -> tuple[str, Any] | None:
+        """The first id of one list, moved to its intermediate list; the rest as `lpop`."""
+        aim = keys.intermediate(queue_key)
+        if timeout == 0:
+            raise ValueError('a timeout of 0 would wait for ever: give seconds, or None not to wait')
+        if timeout is None:
+            found = connection.lmove(queue_key, aim, 'LEFT', 'RIGHT')
+            return None if found is None else (queue_key, found)
+        found = connection.blmove(queue_key, aim, timeout, 'LEFT', 'RIGHT')
+        if found is None:
+            raise DequeueTimeout(timeout, queue_key)
+        return queue_key, found
+
+    @classmethod
+    def dequeue_any(
+        cls,
+        queues: Iterable[Any],
+        timeout: int | None,
+        connection: Any,
+        job_class: Any = None,
+        serializer: Any = None,
+        death_penalty_class: Any = None,
+    ) -> tuple[Any, Any] | None:
+        """The next job of these queues and its queue, or None; ids without a record are skipped."""
+        job_class = import_attribute(job_class) if isinstance(job_class, str) else job_class or cls.job_class
+        queue_keys = [queue.key for queue in queues]
+        while True:
+            if len(queue_keys) == 1 and get_version(connection) >= (6, 2, 0):
+                found = cls.lmove(connection, queue_keys[0], timeout)
+            else:
+                found = cls.lpop(queue_keys, timeout, connection=connection)
+            if found is None:
+                return None
+            queue_key, job_id = read.texts(found)
+            queue = cls.from_queue_key(queue_key, connection, job_class, serializer, death_penalty_class)
+            try:
+                return job_class.fetch(job_id, connection=connection, serializer=serializer), queue
+            except NoSuchJobError:
+                continue
 
     def delete(self, delete_jobs: bool = True) -> None:
         """Forget the queue, and its listed jobs unless told otherwise."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from rq import stairs
+from rq import eras, stairs
 from rq.defaults import DEFAULT_FAILURE_TTL
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
-from rq.executions import Execution, ExecutionRegistry
+from rq.executions import Execution, living_ids
 from rq.failure.orphans import clean_abandoned
 from rq.job import Job
+from rq.rate_limit import RateLimitRegistry
 from rq.rules.names import parse_composite_key, parse_job_id
+from rq.rules.status import JobStatus
 from rq.rules.timing import from_epoch
 from rq.serializers import resolve_serializer
-from rq.store import keys, operate, read
-from rq.store.call import run
+from rq.store import keys, operate, promote, read
+from rq.store.call import enqueue_on, run
 from rq.timeouts import UnixSignalDeathPenalty
 from rq.utils import current_timestamp
 
@@ -30,7 +34,8 @@ class BaseRegistry:
 
     job_class: type[Any] = Job
     death_penalty_class: type[Any] = UnixSignalDeathPenalty
-    key_template = keys.place('registry', '{0}')
+    key_template = keys.template(keys.place('registry', '{0}'))
+    era: str | None = None
     _expires = False  # whether entries whose score has passed are no longer counted
 
     def __init__(
@@ -44,6 +49,8 @@ class BaseRegistry:
     ) -> None:
         if queue is not None:
             name, connection, serializer = queue.name, queue.connection, serializer or queue.serializer
+        elif connection is None and eras.stacked():
+            connection, self.era = eras.at_hand(), eras.ERA_A
         self.name = name
         self.connection: Any = connection
         self.serializer = resolve_serializer(serializer)
@@ -173,13 +180,13 @@ class _ExpiringRegistry(BaseRegistry):
 class FinishedJobRegistry(_ExpiringRegistry):
     """Jobs that succeeded; score = end of their result_ttl."""
 
-    key_template = keys.place('finished', '{0}')
+    key_template = keys.template(keys.place('finished', '{0}'))
 
 
 class FailedJobRegistry(_ExpiringRegistry):
     """Jobs that failed or were stopped; score = end of their failure_ttl."""
 
-    key_template = keys.place('failed', '{0}')
+    key_template = keys.template(keys.place('failed', '{0}'))
 
     def add(  # type: ignore[override]  # RQ's own signature differs from the base
         self, job: Job, ttl: int | None = None, exc_string: str = '', pipeline: Pipeline | None = None
@@ -200,7 +207,7 @@ class FailedJobRegistry(_ExpiringRegistry):
 class StartedJobRegistry(BaseRegistry):
     """Jobs that run; members are `<job>:<execution>`, score = when the heartbeat is overdue."""
 
-    key_template = keys.place('wip', '{0}')
+    key_template = keys.template(keys.place('wip', '{0}'))
     _expires = True
 
     def __contains__(self, item: Any) -> bool:
@@ -238,7 +245,7 @@ class StartedJobRegistry(BaseRegistry):
     def remove_executions(self, job: Job, pipeline: Pipeline | None = None) -> None:
         """Take all living executions of a job out."""
         target: Any = self.connection if pipeline is None else pipeline
-        for execution_id in ExecutionRegistry(job.id, self.connection).get_execution_ids():
+        for execution_id in living_ids(self.connection, job.id):
             target.zrem(self.key, f'{job.id}:{execution_id}')
 
     def get_job_and_execution_ids(
@@ -255,7 +262,7 @@ class StartedJobRegistry(BaseRegistry):
 class DeferredJobRegistry(BaseRegistry):
     """Jobs that wait for others; score = time of registration."""
 
-    key_template = keys.place('deferred', '{0}')
+    key_template = keys.template(keys.place('deferred', '{0}'))
 
     def add(self, job: Job, ttl: int | None = None, pipeline: Pipeline | None = None, xx: bool = False) -> int:
         """Put a job in."""
@@ -263,11 +270,51 @@ class DeferredJobRegistry(BaseRegistry):
         added: int = target.zadd(self.key, {job.id: current_timestamp()}, xx=xx)
         return added
 
+    def cleanup(self, timestamp: float | None = None, exception_handlers: list[Any] | None = None) -> None:
+        """Nothing: who waits for others does so for as long as it takes."""
+
+
+class ReadyJobRegistry(BaseRegistry):
+    """Jobs whose dependencies have ended, on their way to the queue; score = since when."""
+
+    key_template = keys.template(keys.place('ready', '{0}'))
+
+    def add(self, job: Job, ttl: int | None = None, pipeline: Pipeline | None = None, xx: bool = False) -> int:
+        """Put a job in."""
+        target: Any = self.connection if pipeline is None else pipeline
+        added: int = target.zadd(self.key, {job.id: current_timestamp()}, xx=xx)
+        return added
+
+    def register_jobs(self, jobs: Sequence[Job], pipeline: Pipeline) -> None:
+        """Move deferred jobs here, in the given pipeline."""
+        for job in jobs:
+            enqueue_on(pipeline, promote.make_ready('', [job.id]))
+            job._status = job._stored_status = JobStatus.READY_TO_ENQUEUE
+
+    def enqueue_jobs(self, job_ids: list[str]) -> list[Job]:
+        """Enqueue those of the given jobs that are still ready; returns them."""
+        if not job_ids:
+            return []
+        by_queue = run(self.connection, promote.promote_ready(job_ids, 'ready'))
+        went = [job_id for ids in by_queue.values() for job_id in ids]
+        found = self.job_class.fetch_many(went, self.connection, self.serializer)
+        return [job for job in found if job is not None]
+
+    def cleanup(  # type: ignore[override]  # RQ's own answer differs from the base's
+        self, timestamp: float | None = None, exception_handlers: list[Any] | None = None
+    ) -> list[Job]:
+        """Enqueue everything in here, and drop ids that have no business here."""
+        enqueued: list[Job] = []
+        while ids := read.texts(self.connection.zrange(self.key, 0, 499)):
+            enqueued += self.enqueue_jobs(ids)
+            self.connection.zrem(self.key, *ids)
+        return enqueued
+
 
 class ScheduledJobRegistry(BaseRegistry):
     """Jobs that wait for a time; score = that time."""
 
-    key_template = keys.place('scheduled', '{0}')
+    key_template = keys.template(keys.place('scheduled', '{0}'))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -283,6 +330,12 @@ class ScheduledJobRegistry(BaseRegistry):
         until = current_timestamp() if timestamp is None else timestamp
         return read.texts(self.connection.zrangebyscore(self.key, 0, until, 0, chunk_size))
 
+    def remove_jobs(self, timestamp: int | None = None, pipeline: Pipeline | None = None) -> Any:
+        """Drop ids whose time has come; deprecated."""
+        warnings.warn('ScheduledJobRegistry.remove_jobs is deprecated', DeprecationWarning, stacklevel=2)
+        target: Any = self.connection if pipeline is None else pipeline
+        return target.zremrangebyscore(self.key, 0, current_timestamp() if timestamp is None else timestamp)
+
     def get_scheduled_time(self, job_or_id: Job | str) -> datetime:
         """When a job is due (UTC); `NoSuchJobError` when it is not here."""
         job_id = job_or_id if isinstance(job_or_id, str) else job_or_id.id
@@ -295,7 +348,7 @@ class ScheduledJobRegistry(BaseRegistry):
 class CanceledJobRegistry(BaseRegistry):
     """Jobs that were canceled; score = when."""
 
-    key_template = keys.place('canceled', '{0}')
+    key_template = keys.template(keys.place('canceled', '{0}'))
 
     def get_expired_job_ids(self, timestamp: float | None = None) -> list[str]:
         """Not possible: canceled jobs do not expire."""
@@ -308,6 +361,25 @@ def due_second(moment: datetime) -> int:
 
 
 def clean_registries(queue: Any, exception_handlers: list[Any] | None = None) -> None:
-    """Drop what has expired in the registries of a queue, and take care of its abandoned jobs."""
-    for cls in (FinishedJobRegistry, StartedJobRegistry, FailedJobRegistry):
-        cls(queue=queue, job_class=queue.job_class).cleanup(exception_handlers=exception_handlers)
+    """Drop what has expired in the registries of a queue, take care of its abandoned jobs, then of all rate limits."""
+    registry = StartedJobRegistry(queue=queue, job_class=queue.job_class, serializer=queue.serializer)
+    registry.cleanup(exception_handlers=exception_handlers)
+    clean_beside_started(queue)
+
+
+def clean_beside_started(queue: Any) -> None:
+    """The same but for abandoned jobs, which a working worker leaves to its clock."""
+    for cls in (FinishedJobRegistry, FailedJobRegistry, DeferredJobRegistry, ReadyJobRegistry):
+        cls(queue=queue, job_class=queue.job_class, serializer=queue.serializer).cleanup()
+    heal_deferred(queue)
+    for limit in RateLimitRegistry.all(queue.connection):
+        limit.cleanup()
+
+
+def heal_deferred(queue: Any) -> None:
+    """Queue deferred jobs although nobody told them that all they wait for has ended; up to 10,000 are looked at."""
+    for start in range(0, 10_000, 500):
+        ids = queue.deferred_job_registry.get_job_ids(start, start + 499)
+        if not ids:
+            return
+        run(queue.connection, promote.promote_ready(ids, 'healed'))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rq.defaults import UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
 from rq.rules.payload import UNEVALUATED
+from rq.rules.status import JobStatus
 from rq.rules.timing import from_epoch
 from rq.serializers import resolve_serializer
 from rq.store import keys
@@ -30,6 +31,10 @@ class ResultType(Enum):
     STOPPED = 3
     RETRIED = 4
     MAX_RETRIES_EXCEEDED = 5
+
+
+# A job may return one, which RQ 3.0 must be able to load.
+ResultType.__name__, ResultType.__qualname__ = 'Type', 'Result.Type'
 
 
 class Result:
@@ -137,7 +142,7 @@ class Result:
     def all(cls, job: Any, serializer: Any = None) -> list[Result]:
         """Every kept result of a job, newest first."""
         entries = job.connection.xrevrange(cls.get_key(job.id), '+', '-')
-        return [cls._of_entry(job, entry, serializer) for entry in entries]
+        return [cls.of_entry(job, entry, serializer) for entry in entries]
 
     @classmethod
     def count(cls, job: Any) -> int:
@@ -160,16 +165,24 @@ class Result:
         key = cls.get_key(job.id)
         if timeout:
             found: Any = job.connection.xread({key: '0-0'}, block=timeout * 1000)
-            if not found:
+            entries = cls.entries_of(found, key)
+            if not entries:
                 return None
-            entries = found[key.encode()] if isinstance(found, dict) else found[0][1]
-            entries = entries[0] if entries and isinstance(entries[0], list) else entries
-            return cls._of_entry(job, entries[-1], serializer)
+            return cls.of_entry(job, entries[-1], serializer)
         entries = job.connection.xrevrange(key, '+', '-', count=1)
-        return cls._of_entry(job, entries[0], serializer) if entries else None
+        return cls.of_entry(job, entries[0], serializer) if entries else None
+
+    @staticmethod
+    def entries_of(found: Any, key: str) -> list[Any]:
+        """The entries in a reply of XREAD, of either protocol."""
+        if not found:
+            return []
+        entries: list[Any] = found[key.encode()] if isinstance(found, dict) else found[0][1]
+        return entries[0] if entries and isinstance(entries[0], list) else entries
 
     @classmethod
-    def _of_entry(cls, job: Any, entry: Any, serializer: Any) -> Result:
+    def of_entry(cls, job: Any, entry: Any, serializer: Any) -> Result:
+        """A result from an entry of a job's stream."""
         return cls.restore(job.id, entry[0].decode(), entry[1], job.connection, serializer or job.serializer)
 
     @classmethod
@@ -219,7 +232,7 @@ class Result:
         if self.exc_string is not None:
             fields['exc_string'] = encode_text(self.exc_string)
         if self.return_value is not None:
-            fields['return_value'] = encode_value(self._dump(self.return_value))
+            fields['return_value'] = encode_value(self._dump(self.return_value)).decode()
         if self.execution_id:
             fields['execution_id'] = self.execution_id
         if self.execution_started_at:
@@ -268,6 +281,9 @@ class HasResults:
     serializer: Any
     _result: Any
     _exc_info: str | None
+    _exc_info_is_set = False
+    _status: JobStatus | None
+    era: str | None
     _read_result: Any = UNEVALUATED
 
     def results(self) -> list[Result]:
@@ -298,7 +314,13 @@ class HasResults:
     def exc_info(self) -> str | None:
         """The traceback of the latest failure as text, or None. Deprecated in RQ in favour of `latest_result()`."""
         warnings.warn('job.exc_info is deprecated: job.latest_result().exc_string', DeprecationWarning, stacklevel=2)
+        if self._exc_info_is_set or (self.era and self._status is not JobStatus.FAILED):
+            return self._exc_info  # 0.x kept one text, which went with the failure
         latest = self.latest_result()
         if latest is not None and latest.type is Result.Type.FAILED:
             return latest.exc_string
         return self._exc_info
+
+    @exc_info.setter
+    def exc_info(self, text: str | None) -> None:
+        self._exc_info, self._exc_info_is_set = text, True

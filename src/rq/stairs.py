@@ -41,6 +41,20 @@ def queue_of(job: Job) -> Queue:
     return Queue(job.origin, connection=job.connection, job_class=type(job), serializer=job.serializer)
 
 
+def post(call: dict[str, Any], job_id: str) -> None:
+    """Make an HTTP call; no step up, but what it needs is loaded only by who makes one."""
+    from rq.posting import make
+
+    make(call, job_id)
+
+
+def async_queue(queue: Queue) -> Any:
+    """The queue for coroutines beside a blocking one; one for each event loop."""
+    from rq.aio import beside
+
+    return beside(queue)
+
+
 def registry_of(job: Job, kind: str) -> Any:
     """One registry of the queue a job came from."""
     from rq import registry
@@ -56,8 +70,50 @@ def queue_named(registry: Any) -> Queue:
     return Queue(registry.name, connection=registry.connection, serializer=registry.serializer)
 
 
+def default_handler() -> Any:
+    """What stores a failure for workers of 0.x."""
+    from rq.legacy.failed_queue import move_to_failed_queue
+
+    return move_to_failed_queue
+
+
+def failed_queue(connection: Any, job_class: Any = None) -> Any:
+    """The failed queue of 0.x."""
+    from rq.legacy.failed_queue import get_failed_queue
+
+    return get_failed_queue(connection, job_class)
+
+
+def tell_old(old: str, modern: str, stacklevel: int = 4) -> None:
+    """Somebody used a word of 0.x."""
+    from rq.legacy.names import tell
+
+    tell(old, modern, stacklevel)
+
+
+def requeue_of_old(job_id: str, connection: Any = None, serializer: Any = None, job_class: Any = None) -> Any:
+    """What `requeue_job` meant in 0.x."""
+    tell_old('requeue_job() without connection=...', 'queue.failed_job_registry.requeue()', stacklevel=5)
+    return failed_queue(connection, job_class).requeue(job_id)
+
+
+def enqueue_as_of_old(*words: Any) -> Job:
+    """What `enqueue_job` did with its words of 0.x."""
+    from rq.legacy.words import enqueue_job
+
+    job: Job = enqueue_job(*words)
+    return job
+
+
 def fetch_job(job_id: str, connection: Any, serializer: Any = None) -> Job:
     """The job of an execution."""
     from rq.job import Job
 
     return Job.fetch(job_id, connection=connection, serializer=serializer)
+
+
+def execution_registry_class() -> Any:
+    """The registry of a job's executions."""
+    from rq.execution_registry import ExecutionRegistry
+
+    return ExecutionRegistry

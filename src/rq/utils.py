@@ -65,6 +65,8 @@ NOT_JSON_SERIALIZABLE = '<not JSON serializable>'
 
 # What a server without INFO is taken for: older than every feature we ask the version about.
 _VERSION_UNKNOWN = (5, 0, 9)
+# Where a client keeps the answer: RQ 3.0's attribute, which test-suites set or take off.
+_VERSION_KEPT = '__rq_redis_server_version'
 
 
 class Platform(Enum):
@@ -189,7 +191,7 @@ def _import_subclass(name: str, base: type[Any]) -> type[Any]:
 
 def parse_names(queues_or_names: Iterable[Any]) -> list[str]:
     """The names of queues, given as queues or as names."""
-    return [item if isinstance(item, str) else str(item.name) for item in queues_or_names]
+    return [str(getattr(item, 'name', item)) for item in queues_or_names]
 
 
 def get_connection_from_queues(queues_or_names: Iterable[Any]) -> Any:
@@ -199,10 +201,10 @@ def get_connection_from_queues(queues_or_names: Iterable[Any]) -> Any:
 
 def get_version(connection: Any) -> tuple[int, int, int]:
     """The server's version, asked once per client."""
-    known = getattr(connection, '_rq_server_version', None)
+    known = getattr(connection, _VERSION_KEPT, None)
     if known is None:
         known = _ask_version(connection)
-        connection._rq_server_version = known
+        setattr(connection, _VERSION_KEPT, known)
     return cast('tuple[int, int, int]', known)
 
 

@@ -1,5 +1,6 @@
 """Fixtures of the command line: a directory with tasks to work in, and `rq` in this process or in one of its own."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rq.cli import main
+from rq.cli.errors import ENDS_WITH_1
 
 TASKS = '''"""Functions for jobs of these tests."""
 
@@ -60,6 +62,18 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
             del sys.modules[name]
 
 
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
+    """The loggers as they were: a worker in this process would leave them writing to the stream of one test."""
+    loggers = [logging.getLogger(name) for name in ('rq.worker', 'rq.job', 'rq.worker_pool')]
+    before = [(list(each.handlers), each.level, each.propagate) for each in loggers]
+    yield
+    for each, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        each.handlers[:] = handlers
+        each.setLevel(level)
+        each.propagate = propagate
+
+
 Run = Callable[..., Result]
 Shell = Callable[..., 'subprocess.CompletedProcess[str]']
 
@@ -103,8 +117,9 @@ def start(workplace: Path) -> Iterator[Callable[..., 'subprocess.Popen[str]']]:
 
 
 def refused(result: Result, *words: str) -> None:
-    """A usage error: one line on stderr that holds these words, nothing on stdout, exit code 2."""
-    assert (result.exit_code, result.stdout) == (2, ''), result.output
+    """A usage error: one line on stderr that holds these words, nothing on stdout, exit code 2, or 1 as in RQ 3.0."""
+    code = 1 if words[0].strip("'") in ENDS_WITH_1 else 2
+    assert (result.exit_code, result.stdout) == (code, ''), result.output
     _one_line(result.stderr, *words)
 
 

@@ -1,5 +1,6 @@
 """`rq enqueue`: what is stored, and what is refused before anything is."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from redis import Redis
 from rq import Queue
 from rq.job import Job
 from rq.registry import ScheduledJobRegistry
-from rq.utils import now
+from rq.utils import now, utcparse
 from tests.cli.conftest import Run, Shell, failed, refused
 
 
@@ -61,6 +62,37 @@ def test_values_with_a_meaning_of_their_own(enqueue) -> None:
     assert (job.timeout, job.result_ttl, job.failure_ttl, job.retries_left) == (-1, -1, 0, None)
 
 
+def test_an_interval_for_no_retries_at_all(enqueue) -> None:
+    assert enqueue('tasks.keep', '--retry-max', '0', '--retry-interval', '5').retries_left is None
+
+
+def test_json(run: Run, redis: Redis, redis_url: str, workplace: Path) -> None:
+    (workplace / 'long').write_text('x' * 500)
+    result = run('enqueue', '-u', redis_url, '--json', 'tasks.keep', '@long', '--job-id', 'mine', '-q', 'other')
+    assert (result.exit_code, result.stderr, result.stdout.count('\n')) == (0, '', 1)
+    assert json.loads(result.stdout) == {
+        'job_id': 'mine', 'queue': 'other', 'call': f"tasks.keep('{'x' * 500}')", 'status': 'queued',
+        'scheduled_at': None,
+    }  # fmt: skip
+    later = run('enqueue', '-u', redis_url, '--json', 'tasks.keep', '--schedule-at', '2031-05-27T21:45:00')
+    found = json.loads(later.stdout)
+    assert (found['status'], found['queue']) == ('scheduled', 'default')
+    assert utcparse(found['scheduled_at']) == datetime(2031, 5, 27, 21, 45).astimezone(UTC)
+    assert run('enqueue', '-u', redis_url, '--json', '--quiet', 'tasks.keep').output == ''
+
+
+def test_depends_on(run: Run, enqueue, redis: Redis, redis_url: str) -> None:
+    first, second = enqueue('tasks.keep', '--job-id', 'first'), enqueue('tasks.keep', '--job-id', 'second')
+    result = run(
+        'enqueue', '-u', redis_url, '--json', 'tasks.keep', '--job-id', 'last', '--depends-on', 'first',
+        '--depends-on', 'second',
+    )  # fmt: skip
+    assert json.loads(result.stdout)['status'] == 'deferred'
+    job = Job.fetch('last', connection=redis)
+    assert sorted(job.dependency_ids) == ['first', 'second']
+    assert Queue('default', connection=redis).job_ids == [first.id, second.id]
+
+
 def test_serializer(enqueue) -> None:
     assert enqueue('tasks.keep', ':[1]', serializer='json').args == [[1]]
 
@@ -90,6 +122,8 @@ def test_schedule_at_is_local_time(enqueue, redis: Redis) -> None:
         (['tasks.keep', 'a=1', 'a=2'], "can't specify multiple values"),
         (['tasks.keep', '--timeout', 'long'], "'--timeout'"),
         (['tasks.keep', '--timeout', '0'], "'--timeout'"),
+        (['tasks.keep', '--timeout', '-2'], "'--timeout'"),
+        (['tasks.keep', '--timeout', '-1m'], "'--timeout'"),
         (['tasks.keep', '--result-ttl', '1x'], "'--result-ttl'"),
         (['tasks.keep', '--ttl', '0'], "'--ttl'"),
         (['tasks.keep', '--ttl', '-1'], "'--ttl'"),
@@ -99,13 +133,14 @@ def test_schedule_at_is_local_time(enqueue, redis: Redis) -> None:
         (['tasks.keep', '--depends-on', 'a b'], "'--depends-on'"),
         (['tasks.keep', '--retry-max', '-1'], "'--retry-max'"),
         (['tasks.keep', '--retry-max', '1', '--retry-interval', '-1'], "'--retry-interval'"),
+        (['tasks.keep', '--retry-interval', '5'], '--retry-max'),
         (['tasks.keep', '--schedule-in', 'soon'], "'--schedule-in'"),
+        (['tasks.keep', '--schedule-in', '-5'], "'--schedule-in'"),
         (['tasks.keep', '--schedule-in', '9999999999d'], "'--schedule-in'"),
         (['tasks.keep', '--schedule-at', 'tomorrow'], "'--schedule-at'"),
         (['tasks.keep', '--schedule-at', '2031-05-27T21:45:00', '--schedule-in', '1s'], "can't specify both"),
         (['tasks.keep', '-q', 'x:intermediate'], 'x:intermediate'),
         (['tasks.keep', '-q', '\udcff'], 'queue'),
-        (['tasks.keep', '-S', 'json', '%{1}'], 'not JSON serializable'),
         (['tasks.keep', '--nosuch'], '--nosuch'),
         ([], "'FUNCTION'"),
     ],
@@ -117,7 +152,7 @@ def test_refused(run: Run, redis: Redis, redis_url: str, words: list[str], named
 
 def test_no_traceback_in_a_real_process(shell: Shell, redis_url: str) -> None:
     done = shell('enqueue', '-u', redis_url, 'tasks.keep', '--timeout', 'long')
-    assert (done.returncode, done.stdout) == (2, '')
+    assert (done.returncode, done.stdout) == (1, '')
     assert done.stderr.startswith("Error: Invalid value for '--timeout': 'long' is no duration")
     assert done.stderr.count('\n') == 1
 
@@ -130,7 +165,8 @@ def test_a_missing_file(run: Run, redis_url: str) -> None:
 
 def test_a_payload_over_the_limit(run: Run, redis: Redis, redis_url: str, workplace: Path) -> None:
     (workplace / 'large').write_text('x' * (17 * 1024 * 1024))
-    refused(run('enqueue', '-u', redis_url, '--description', 'large', 'tasks.keep', '@large'), 'cannot be enqueued')
+    failed(run('enqueue', '-u', redis_url, '--description', 'large', 'tasks.keep', '@large'), 'cannot be enqueued')
+    failed(run('enqueue', '-u', redis_url, '-S', 'json', 'tasks.keep', '%{1}'), 'not JSON serializable')
     assert redis.keys('*') == []
 
 

@@ -16,6 +16,7 @@ from tests.cli.conftest import Run, Shell, failed, refused
 SPECIFIED = """CliConfig ParsingMode get_redis_from_config get_scale pad parse_function_arg parse_function_args
 parse_schedule pass_cli_config read_config_file refresh setup_loghandlers_from_args show_both show_queues show_workers
 state_symbol"""
+COMMANDS = ['cron', 'empty', 'enqueue', 'info', 'requeue', 'resume', 'suspend', 'worker', 'worker-pool']
 
 
 def test_version(run: Run, shell: Shell) -> None:
@@ -26,7 +27,8 @@ def test_version(run: Run, shell: Shell) -> None:
 def test_names() -> None:
     assert set(SPECIFIED.split()) <= set(helpers.__all__)
     assert [rq.cli.main.name, rq.cli.info.name, rq.cli.worker.name] == ['main', 'info', 'worker']
-    assert {'empty', 'enqueue', 'info', 'requeue', 'worker'} <= set(rq.cli.main.commands)
+    assert rq.cli.cron.name == 'cron'
+    assert set(COMMANDS) <= set(rq.cli.main.commands)
 
 
 @pytest.mark.parametrize('program', ['rqinfo', 'rqworker'])
@@ -39,7 +41,7 @@ def test_console_scripts(program: str, redis_url: str) -> None:
     assert (wrong.returncode, wrong.stderr.count('\n')) == (2, 1)
 
 
-@pytest.mark.parametrize('command', ['empty', 'enqueue', 'info', 'requeue', 'worker'])
+@pytest.mark.parametrize('command', COMMANDS)
 def test_help_names_the_private_server(run: Run, command: str) -> None:
     result = run(command, '--help')
     assert (result.exit_code, result.stderr) == (0, '')
@@ -51,12 +53,26 @@ def test_unknown_words(run: Run) -> None:
     refused(run('--nosuch'), '--nosuch')
 
 
+@pytest.mark.parametrize(
+    'words, place, completed',
+    [('rq wo', 1, 'worker worker-pool'), ('rq info --only', 2, '--only-queues --only-workers')],
+)
+def test_completion(shell: Shell, monkeypatch: pytest.MonkeyPatch, words: str, place: int, completed: str) -> None:
+    for name, value in [('_RQ_COMPLETE', 'bash_complete'), ('COMP_WORDS', words), ('COMP_CWORD', str(place))]:
+        monkeypatch.setenv(name, value)
+    assert shell().stdout.splitlines() == [f'plain,{word}' for word in completed.split()]
+
+
 def test_bare_it_shows_its_commands(run: Run) -> None:
     assert 'Commands:' in run().output
 
 
-COMMANDS = [
+TALKING = [
     ('info',),
+    ('info', '--json'),
+    ('suspend',),
+    ('resume', '--json'),
+    ('requeue', '-a'),
     ('info', '-r', 'q'),
     ('info', '-W'),
     ('enqueue', 'tasks.keep'),
@@ -68,7 +84,7 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize('command', COMMANDS, ids=' '.join)
+@pytest.mark.parametrize('command', TALKING, ids=' '.join)
 def test_no_server(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
     url = f'unix://:sesame@{tmp_path}/none.sock?db=3'
     result = run(*command, '-u', url, env={'REDIS_HOST': 'nowhere'})

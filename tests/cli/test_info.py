@@ -1,5 +1,6 @@
 """`rq info`: its lines, and that it only reads and bears what it finds."""
 
+import json
 import re
 import signal
 
@@ -7,6 +8,7 @@ import pytest
 from redis import Redis
 
 from rq.cli.helpers import get_scale, pad, state_symbol
+from rq.utils import now, utcparse
 from tests.cli.conftest import Run, Shell, refused
 
 FAR = 9e12
@@ -114,7 +116,7 @@ class TestFleet:
 
         redis.sadd('rq:workers', 'rq:worker:dead')
         before = everything()
-        for words in ([], ['-r'], ['-R'], ['nosuch']):
+        for words in ([], ['-r'], ['-R'], ['alpha'], ['--json']):
             lines(*words)
         assert everything() == before
 
@@ -202,3 +204,87 @@ def test_a_terminal_that_lacks_the_characters(
     done = shell('info', '-u', redis_url, '-R')
     assert (done.returncode, done.stderr) == (0, '')
     assert 'a            |? 1,' in done.stdout
+
+
+def test_an_unknown_queue_is_told_on_stderr(run: Run, redis: Redis, redis_url: str) -> None:
+    redis.sadd('rq:queues', 'rq:queue:known')
+    worker(redis, 'w', 'awaited')
+    result = run('info', '-u', redis_url, '-r', '-Q', 'known', 'awaited', 'mispelt', 'mispelt')
+    assert result.exit_code == 0
+    assert result.stderr == "No queue 'mispelt' is known here.\n"
+    assert result.stdout.splitlines()[2] == 'queue mispelt 0, 0 executing, 0 finished, 0 failed'
+
+
+# --- for programs ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def document(run: Run, redis_url: str):
+    """`document('-Q')` gives what `rq info --json -Q` prints, which is nothing but that."""
+
+    def document(*words: str) -> dict[str, object]:
+        result = run('info', '-u', redis_url, '--json', *words)
+        assert (result.exit_code, result.stderr, result.stdout.count('\n')) == (0, '', 1), result.output
+        return json.loads(result.stdout)
+
+    return document
+
+
+@pytest.mark.usefixtures('fleet')
+def test_json(document, redis: Redis) -> None:
+    redis.zadd('rq:scheduled:alpha', {'later': FAR})
+    redis.hset('rq:aside:alpha', 'odd', 'its record is no hash')
+    redis.hset('rq:worker:w2', mapping={'current_job': 'a', 'version': '3.0.0'})
+    found = document()
+    assert [each['name'] for each in found['queues']] == ['alpha', 'beta', 'with-a-long-name']
+    assert found['queues'][0] == {
+        'name': 'alpha', 'queued': 3, 'executing': 0, 'finished': 3, 'failed': 0,
+        'deferred': 0, 'ready': 0, 'scheduled': 1, 'canceled': 0, 'aside': {'odd': 'its record is no hash'},
+    }  # fmt: skip
+    assert found['workers'][1] == {
+        'name': 'w2', 'state': 'busy', 'queues': ['other', 'beta'], 'hostname': 'host', 'ip_address': '1.2.3.4:5',
+        'pid': 7, 'version': '3.0.0', 'birth': '2031-01-01T00:00:00.000000Z', 'last_heartbeat': None,
+        'current_job': 'a', 'finished': 0, 'failed': 0,
+    }  # fmt: skip
+    assert found['suspended'] is False
+    assert abs((utcparse(found['updated']) - now()).total_seconds()) < 60
+
+
+@pytest.mark.usefixtures('fleet')
+def test_json_parts(document, redis: Redis) -> None:
+    assert set(document('-Q')) == set(document('-Q', '-W')) == {'queues', 'suspended', 'updated'}
+    redis.set('rq:suspended', 1)
+    workers = document('-W', '-R', 'beta', 'alpha')
+    assert set(workers) == {'workers', 'by_queue', 'suspended', 'updated'}
+    assert workers['by_queue'] == {'beta': ['w1', 'w2'], 'alpha': []}
+    assert workers['suspended'] is True
+
+
+def test_json_of_broken_records(document, redis: Redis) -> None:
+    redis.sadd('rq:queues', 'rq:queue:text', b'rq:queue:\xff')
+    redis.set('rq:queue:text', 'x')
+    redis.set('rq:aside:text', 'x')
+    worker(redis, 'odd', 'text', pid='seven', successful_job_count='many')
+    found = document()
+    assert [(each['name'], each['queued'], each['aside']) for each in found['queues']] == [
+        ('\\xff', 0, {}),
+        ('text', None, {}),
+    ]
+    assert [(each['pid'], each['finished'], each['failed']) for each in found['workers']] == [(None, None, 0)]
+
+
+def test_json_refused(run: Run, redis_url: str) -> None:
+    refused(run('info', '-u', redis_url, '--json', '-i', '1'), '--interval')
+
+
+def test_the_failed_queue_of_old_is_shown_while_it_exists(lines, redis: Redis) -> None:
+    redis.rpush('rq:queue:failed', 'old')
+    redis.sadd('rq:queues', 'rq:queue:a')
+    wanted = [f'queue {name} {n}, 0 executing, 0 finished, 0 failed' for name, n in (('a', 0), ('failed', 1))]
+    assert lines('-r') == wanted
+    redis.sadd('rq:queues', 'rq:queue:failed')
+    assert lines('-r') == wanted
+    redis.delete('rq:queue:failed')
+    assert lines('-r') == wanted[:1]
+    redis.zadd('rq:finished:failed', {'a': FAR})  # an ordinary queue that happens to have this name
+    assert lines('-r') == [wanted[0], 'queue failed 0, 0 executing, 1 finished, 0 failed']

@@ -1,5 +1,7 @@
 """`rq requeue` and `rq empty`."""
 
+import json
+
 import pytest
 from redis import Redis
 
@@ -65,8 +67,7 @@ def test_nothing_to_requeue(run: Run, redis_url: str) -> None:
         assert (result.exit_code, result.output) == (0, 'Nothing to do\n')
 
 
-def test_requeue_needs_a_queue(run: Run, redis_url: str) -> None:
-    refused(run('requeue', '-u', redis_url, 'id'), "'--queue'")
+def test_a_wrong_queue(run: Run, redis_url: str) -> None:
     refused(run('requeue', '-u', redis_url, '--queue', 'x:intermediate', 'id'), 'x:intermediate')
 
 
@@ -98,3 +99,63 @@ def test_nothing_to_empty(run: Run, redis_url: str) -> None:
 def test_a_refusal_of_the_server(run: Run, redis: Redis, redis_url: str) -> None:
     redis.set('rq:queue:wrong', 'a text')
     failed(run('empty', '-u', redis_url, 'wrong'), 'refused', 'unix://')
+
+
+# --- the failed queue of 0.x ----------------------------------------------------------------------------------
+
+
+def test_requeue_without_a_queue(run: Run, redis: Redis, redis_url: str, failures: list[str]) -> None:
+    other = Queue('other', connection=redis).enqueue('tasks.fail', job_id='of-another')
+    Queue('other', connection=redis).remove(other)
+    redis.hset(other.key, 'status', 'failed')
+    redis.rpush('rq:queue:failed', other.id)  # as an old version leaves it
+    waiting = Queue('default', connection=redis).enqueue('tasks.keep')
+    result = run('requeue', '-u', redis_url, failures[0], other.id, 'gone', waiting.id)
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (1, 'Requeueing 4 jobs from failed queue')
+    lines = result.stderr.splitlines()
+    assert lines[0] == 'Unable to requeue 2 jobs from failed job registry'
+    assert 'gone' in lines[1]
+    assert waiting.id in lines[2]
+    assert Queue('default', connection=redis).job_ids == [waiting.id, failures[0]]
+    assert Queue('other', connection=redis).job_ids == [other.id]
+
+
+def test_requeue_all_of_all_queues(run: Run, redis: Redis, redis_url: str, failures: list[str]) -> None:
+    result = run('requeue', '-u', redis_url, '--all', '--json')
+    assert (result.exit_code, result.stderr) == (0, '')
+    found = json.loads(result.stdout)
+    assert (found['queue'], sorted(found['requeued']), found['refused']) == (None, failures, [])
+    assert sorted(Queue('default', connection=redis).job_ids) == failures
+    assert run('requeue', '-u', redis_url, '--all').output == 'Nothing to do\n'
+
+
+# --- for programs ---------------------------------------------------------------------------------------------
+
+
+def test_requeue_json(shell: Shell, redis_url: str, failures: list[str]) -> None:
+    done = shell('requeue', '-u', redis_url, '--queue', 'default', '--json', failures[0], 'gone')
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert (found['queue'], found['requeued']) == ('default', failures[:1])
+    assert [each['job_id'] for each in found['refused']] == ['gone']
+    assert 'gone' in found['refused'][0]['reason']
+    every = shell('requeue', '-u', redis_url, '--queue', 'default', '--json', '-a')
+    assert (every.returncode, every.stderr) == (0, '')
+    assert json.loads(every.stdout) == {'queue': 'default', 'requeued': failures[1:], 'refused': []}
+
+
+def test_nothing_json(run: Run, redis_url: str) -> None:
+    for words, document in [
+        (['requeue', '--queue', 'q'], {'queue': 'q', 'requeued': [], 'refused': []}),
+        (['empty'], {'queues': []}),
+    ]:
+        result = run(*words, '-u', redis_url, '--json')
+        assert (result.exit_code, result.stderr, json.loads(result.stdout)) == (0, '', document)
+
+
+def test_empty_json(run: Run, redis: Redis, redis_url: str) -> None:
+    for name in ('b', 'a', 'b'):
+        Queue(name, connection=redis).enqueue('tasks.keep')
+    result = run('empty', '-u', redis_url, '--json', '-a')
+    assert (result.exit_code, result.stderr) == (0, '')
+    assert json.loads(result.stdout) == {'queues': [{'name': 'a', 'removed': 1}, {'name': 'b', 'removed': 2}]}

@@ -1,5 +1,6 @@
 """`rq worker`: its options reach a real worker, and what cannot be is said in a sentence."""
 
+import ast
 import os
 import signal
 from pathlib import Path
@@ -180,7 +181,6 @@ def test_it_waits_for_its_server(start, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     'words, named',
     [
-        (['-v', '-q'], '--verbose and --quiet'),
         (['--logging_level', 'loud'], "'--logging_level'"),
         (['--log-format', '%(nosuch'], "'--log-format'"),
         (['--exception-handler', 'nosuch.handler'], "'--exception-handler'"),
@@ -210,6 +210,81 @@ def test_a_wrong_log_configuration(run: Run, redis_url: str, workplace: Path) ->
     for number, wrong in enumerate(["{'version': 99}", "'text'", "{'version': 1, 'root': {'handlers': ['x']}}"]):
         (workplace / f'settings{number}.py').write_text(f'DICT_CONFIG = {wrong}\n')
         refused(run('worker', '-u', redis_url, '-b', '-c', f'settings{number}'), "'--config'", 'DICT_CONFIG')
+
+
+OPEN_WORKER = """
+import rq
+
+
+class Open(rq.Worker):
+    def __init__(self, queues, **words):
+        self.words = words
+        super().__init__(queues, **words)
+
+    def work(self, **words):
+        for word, value in sorted((self.words | words).items()):
+            print(f'{word}={getattr(value, "__name__", value)!r}')
+        return False
+"""
+
+
+@pytest.fixture
+def handed_over(run: Run, redis_url: str, workplace: Path):
+    """`handed_over('-b')` gives what `rq worker -b` hands to the worker class and to its `work`."""
+
+    def handed_over(*words: str) -> dict[str, object]:
+        (workplace / 'own.py').write_text(OPEN_WORKER)
+        result = run('worker', '-u', redis_url, '-w', 'own.Open', *words)
+        assert result.exit_code == 0, result.output
+        pairs = (line.partition('=') for line in result.stdout.splitlines() if '=<' not in line)
+        return {word: ast.literal_eval(value) for word, _, value in pairs if value[:1] not in ('<', '[')}
+
+    return handed_over
+
+
+DEFAULTS = {
+    'name': None, 'default_result_ttl': 500, 'worker_ttl': 420, 'maintenance_interval': 600,
+    'job_monitoring_interval': 30, 'log_job_description': True, 'disable_default_exception_handler': False,
+    'exception_handlers': None, 'burst': False, 'logging_level': None, 'date_format': '%H:%M:%S',
+    'log_format': '%(asctime)s %(message)s', 'max_jobs': None, 'max_idle_time': None, 'with_scheduler': False,
+    'job_class': 'Job', 'queue_class': 'Queue', 'serializer': 'rq.serializers.DefaultSerializer',
+}  # fmt: skip
+
+
+def test_defaults(handed_over) -> None:
+    assert handed_over() == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    'words, changed',
+    [
+        (['-b'], {'burst': True}),
+        (['-n', 'one'], {'name': 'one'}),
+        (['--results-ttl', '7'], {'default_result_ttl': 7}),
+        (['--worker-ttl', '7'], {'worker_ttl': 7}),
+        (['--maintenance-interval', '7'], {'maintenance_interval': 7}),
+        (['--job-monitoring-interval', '7'], {'job_monitoring_interval': 7}),
+        (['--disable-job-desc-logging'], {'log_job_description': False}),
+        (['--disable-default-exception-handler'], {'disable_default_exception_handler': True}),
+        (['--logging_level', 'debug'], {'logging_level': 'DEBUG'}),
+        (['--log-format', '%(message)s', '--date-format', 'y'], {'log_format': '%(message)s', 'date_format': 'y'}),
+        (['--max-jobs', '7', '--max-idle-time', '8'], {'max_jobs': 7, 'max_idle_time': 8}),
+        (['-s'], {'with_scheduler': True}),
+        (['-S', 'json'], {'serializer': 'json'}),
+    ],
+)
+def test_each_option_arrives(handed_over, words: list[str], changed: dict[str, object]) -> None:
+    assert handed_over(*words) == DEFAULTS | changed
+
+
+@pytest.mark.parametrize('name, strategy', [('RoundRobinWorker', 'round_robin'), ('RandomWorker', 'random')])
+def test_old_classes_come_with_a_warning(shell: Shell, redis: Redis, redis_url: str, name: str, strategy: str) -> None:
+    jobs = [Queue(queue, connection=redis).enqueue('tasks.keep') for queue in 'aab']
+    done = shell('worker', '-u', redis_url, '-b', '-q', '-w', f'rq.worker.{name}', 'a', 'b')
+    assert (done.returncode, done.stderr, done.stdout.count('\n')) == (0, '', 1)
+    assert name in done.stdout
+    assert f'--dequeue-strategy {strategy}' in done.stdout
+    assert all(job.get_status().value == 'finished' for job in jobs)
 
 
 OWN_WORKERS = """
@@ -247,3 +322,8 @@ def test_the_pid_may_lie_at_home(shell: Shell, redis_url: str, tmp_path: Path, m
     monkeypatch.setenv('HOME', str(tmp_path))
     assert shell('worker', '-u', redis_url, '-b', '--pid', '~/pid').returncode == 0
     assert int((tmp_path / 'pid').read_text()) != os.getpid()
+
+
+@pytest.mark.parametrize('command', ['worker', 'worker-pool'])
+def test_both_levels(run: Run, redis_url: str, command: str) -> None:
+    failed(run(command, '-u', redis_url, '-b', '-v', '-q'), '--verbose and --quiet')

@@ -31,7 +31,7 @@ Traceback (most recent call last):
 rq.timeouts.JobTimeoutException: Task exceeded maximum timeout value (1 seconds)
 """
 DIED = 'Work-horse terminated unexpectedly; waitpid returned 11 (signal 11); killed by SIGSEGV (signal 11)'
-KILLED = f'rq.exceptions.HorseKilledError: {DIED}'
+KILLED = DIED
 LOST = 'Moved to FailedJobRegistry, due to AbandonedJobError, at 2026-01-01T00:00:00.000000Z: its worker vanished'
 
 

@@ -7,21 +7,15 @@ import contextlib
 import io
 import json
 import logging
-import os
 import sys
 import traceback
+from pathlib import Path
 
 import redis
 
-SOCKET = os.environ['DOCS_SOCKET']
+sys.path.append(str(Path(__file__).parents[2]))  # in a SpawnWorker's horses, too
 
-
-class Redis(redis.Redis):
-    """The client class, with the tests' server as its default address."""
-
-    def __init__(self, *args: object, **words: object) -> None:
-        super().__init__(*args, **(words if args or words else {'unix_socket_path': SOCKET}))
-
+from tests.docs.at_hand import Redis  # noqa: E402 - only now it is found
 
 redis.Redis = Redis
 

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from rq import Queue, Retry, SimpleWorker, Worker
+from rq import Queue, Retry, SimpleWorker, SpawnWorker, Worker
 from tests import jobs
 from tests.invariants import check
 from tests.launch import Launch, burst, lives, marked, marks, told
 from tests.waiting import wait_until
 
-BOTH = pytest.mark.parametrize('cls', [Worker, SimpleWorker])
+EACH = pytest.mark.parametrize('cls', [Worker, SimpleWorker, SpawnWorker])
 
 
-@BOTH
+@EACH
 def test_outcomes_and_order(redis: Redis, queue: Queue, cls: Any) -> None:
     made = [queue.enqueue(jobs.note, f'n{number}') for number in range(5)]
     made.insert(3, queue.enqueue(jobs.note_and_fail, 'bad', at_front=True))
@@ -27,18 +27,18 @@ def test_outcomes_and_order(redis: Redis, queue: Queue, cls: Any) -> None:
     assert check(redis) == []
 
 
-@BOTH
+@EACH
 def test_environment(redis: Redis, queue: Queue, cls: Any) -> None:
     made = [queue.enqueue(jobs.environment) for _ in range(2)]
     worker = burst(redis, queue, cls=cls)
     for job in made:
         job_id, worker_name, pid, group = job.return_value()  # type: ignore[misc]
         assert (pid == os.getpid()) is (cls is SimpleWorker)
-        if cls is Worker:
+        if cls is not SimpleWorker:
             assert (job_id, worker_name, group) == (job.id, worker.name, pid)
 
 
-@BOTH
+@EACH
 def test_time_out(redis: Redis, queue: Queue, cls: Any) -> None:
     bad, good = queue.enqueue(jobs.waits, job_timeout=1), queue.enqueue(jobs.add)
     burst(redis, queue, cls=cls)
@@ -47,7 +47,7 @@ def test_time_out(redis: Redis, queue: Queue, cls: Any) -> None:
     assert good.is_finished and check(redis) == []
 
 
-@BOTH
+@EACH
 def test_exits_are_failures(redis: Redis, queue: Queue, cls: Any) -> None:
     made = [queue.enqueue(jobs.exits, code) for code in (0, 3, None, 'text')]
     burst(redis, queue, cls=cls)
@@ -56,14 +56,14 @@ def test_exits_are_failures(redis: Redis, queue: Queue, cls: Any) -> None:
     assert 'SystemExit: 0' in result.exc_string
 
 
-@BOTH
+@EACH
 def test_current_job_and_coroutines(redis: Redis, queue: Queue, cls: Any) -> None:
     one, two = queue.enqueue(jobs.current), queue.enqueue(jobs.coroutine, 4)
     burst(redis, queue, cls=cls)
     assert one.return_value() == [one.id, 'default', 'started'] and two.return_value() == [4, two.id]
 
 
-@BOTH
+@EACH
 def test_a_descendant_has_no_say(redis: Redis, queue: Queue, cls: Any) -> None:
     job, good = queue.enqueue(jobs.forks_and_returns), queue.enqueue(jobs.note, 'once')
     burst(redis, queue, cls=cls)
@@ -71,14 +71,14 @@ def test_a_descendant_has_no_say(redis: Redis, queue: Queue, cls: Any) -> None:
     assert len(job.results()) == 1 and check(redis) == []
 
 
-@BOTH
+@EACH
 def test_much_output(redis: Redis, queue: Queue, cls: Any, capfd: Any) -> None:
     job = queue.enqueue(jobs.shouts, 10_000_000)
     burst(redis, queue, cls=cls)
     assert job.is_finished and len(capfd.readouterr().out) >= 10_000_000
 
 
-@BOTH
+@EACH
 def test_large_results_and_arguments(redis: Redis, queue: Queue, cls: Any) -> None:
     job = queue.enqueue(jobs.words, 'x' * 5_000_000)
     burst(redis, queue, cls=cls)

@@ -1,5 +1,6 @@
 """Colours and log handlers."""
 
+import inspect
 import io
 import logging
 import sys
@@ -45,7 +46,9 @@ def test_the_handler_colours_the_first_line_by_level():
     coloured = ColorizingStreamHandler(stream=Terminal(), exclude=['%(asctime)s'])
     assert (plain.is_tty, coloured.is_tty) == (False, True)
     assert plain.format(record) == 'head\nrest'
-    assert coloured.format(record) == make_colorizer('darkred')('head') + '\nrest'
+    assert coloured.format(record) == '\x1b[31mhead\x1b[39m\nrest', 'the stream of the handler counts, not stdout'
+    record.levelno = logging.INFO
+    assert coloured.format(record) == 'head\nrest'
 
 
 def test_errors_go_to_stderr_the_rest_to_stdout(logger, monkeypatch):
@@ -67,3 +70,19 @@ def test_configured_handlers_are_left_alone_but_the_level_is_set(logger):
     assert logger.handlers == [own]
     assert logger.level == logging.DEBUG
     assert logger.propagate
+
+
+def test_a_configured_parent_counts_as_configured() -> None:
+    child = logging.getLogger('rq_test_parent.child')
+    handler = logging.NullHandler()
+    logging.getLogger('rq_test_parent').addHandler(handler)
+    try:
+        setup_loghandlers('WARNING', name=child.name)
+        assert (child.handlers, child.level, child.propagate) == ([], logging.WARNING, True)
+    finally:
+        logging.getLogger('rq_test_parent').removeHandler(handler)
+
+
+def test_the_logger_of_workers_is_meant_by_default() -> None:
+    assert inspect.signature(setup_loghandlers).parameters['name'].default == 'rq.worker'
+    assert set(ColorizingStreamHandler.levels) == {logging.WARNING, logging.ERROR, logging.CRITICAL}

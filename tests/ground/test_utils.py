@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.exceptions import ResponseError
 
-from rq import utils
+from rq import Queue, SimpleWorker, utils
+from rq.job import Job
 from rq.rules import names, timing
 
 
@@ -89,7 +91,7 @@ def test_backend_class():
 
 def test_names_and_connections_of_queues():
     queue = SimpleNamespace(name='low', connection='the connection')
-    assert utils.parse_names(['high', queue]) == ['high', 'low']
+    assert utils.parse_names(['high', queue, 'a']) == ['high', 'low', 'a']
     assert utils.get_connection_from_queues(['high', queue]) == 'the connection'
     assert utils.get_connection_from_queues(['high']) is None
 
@@ -107,3 +109,59 @@ def test_validate_absolute_path(tmp_path):
     assert utils.validate_absolute_path(str(file)) == str(file)
     with pytest.raises(IsADirectoryError, match='Configuration path points to a directory'):
         utils.validate_absolute_path(str(tmp_path))
+
+
+class Server:
+    """A client whose INFO says what the test wants, and counts how often it was asked."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.asked = 0
+
+    def info(self, section):
+        self.asked += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return {'redis_version': self.answer}
+
+
+@pytest.mark.parametrize(
+    ('answer', 'version'),
+    [('7.2.4', (7, 2, 4)), ('6.2', (6, 2, 0)), ('7', (7, 0, 0)), ('8.0.0.1', (8, 0, 0)), (7.2, (7, 2, 0))]
+    + [(ResponseError('unknown command INFO'), (5, 0, 9)), ('5.0.9-rc1', (5, 0, 9))],
+)
+def test_get_version_asks_once(answer, version):
+    server = Server(answer)
+    assert utils.get_version(server) == utils.get_version(server) == version
+    assert server.asked == 1
+
+
+def test_get_version_does_not_take_an_outage_for_an_old_server():
+    with pytest.raises(ConnectionError):
+        utils.get_version(Server(ConnectionError('down')))
+
+
+def test_missing_keys(redis):
+    redis.mset({'a': 1, 'b': 2})
+    assert utils.missing_keys(redis, ['a', 'x', 'b', 'y']) == ['x', 'y']
+    assert utils.missing_keys(redis, ['a', 'b']) == utils.missing_keys(redis, []) == []
+    before = redis.info('commandstats')['cmdstat_exists']['calls']
+    utils.missing_keys(redis, ['a', 'b'])
+    assert redis.info('commandstats')['cmdstat_exists']['calls'] == before + 1
+
+
+def test_classes_by_name():
+    assert utils.import_job_class('rq.job.Job') is Job
+    assert utils.import_queue_class('rq.Queue') is Queue
+    assert utils.import_worker_class('rq.SimpleWorker') is SimpleWorker
+    for wrong in (lambda: utils.import_job_class('rq.Queue'), lambda: utils.import_queue_class('rq.queue.parse')):
+        with pytest.raises(ValueError):
+            wrong()
+    with pytest.raises(ValueError):
+        utils.import_worker_class('rq.job.get_current_job')
+
+
+def test_config_paths_of_rq():
+    assert utils.normalize_config_path('/abs/app/cron.py') == 'abs.app.cron'
+    with pytest.raises(FileNotFoundError, match='no/such'):
+        utils.validate_absolute_path('/no/such/file.py')

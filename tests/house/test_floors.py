@@ -13,27 +13,29 @@ import pytest
 from tests.house.tree import HOUSE, Import, imports, modules, parse, plant
 
 NAMEPLATES = (
-    *('repeat', 'dependency', 'intermediate_queue', 'job_lifecycle', 'local', 'maintenance', 'scripts'),
+    *('repeat', 'dependency', 'job_lifecycle', 'local', 'maintenance', 'scripts'),
     *('worker_registration', 'cron_scheduler_registry', 'cron_job_registry'),
 )
+OLD_ADDRESSES = ('compat', 'handlers', 'dummy', 'contrib')  # of 0.x
 FLOORS: tuple[tuple[str, ...], ...] = (
     ('defaults', 'exceptions', 'types', 'timeouts', 'version', 'stairs'),
-    ('rules', 'serializers', 'connections', 'callbacks', 'webhook', 'logutils', 'utils'),
+    ('rules', 'serializers', 'connections', 'eras', 'callbacks', 'posting', 'webhook', 'logutils', 'utils'),
     ('store',),
     ('failure', 'perform'),
     (
-        *('results', 'executions', 'suspension', 'rate_limit', 'job', 'registry', 'command'),
-        *('queue_view', 'queue', 'group', 'decorators', 'inspector'),
+        *('results', 'executions', 'suspension', 'rate_limit', 'standing', 'dependencies', 'job', 'registry'),
+        *('execution_registry', 'command', 'intermediate_queue', 'queue_view', 'queue_dependents', 'entering'),
+        *('queue', 'aio', 'group', 'decorators', 'inspector'),
     ),
     ('executors', 'supervision', 'scheduling', 'scheduler', 'cron', 'worker', 'worker_pool'),
-    (*NAMEPLATES, 'testing', 'legacy', 'metrics', 'dashboard', 'demo', 'cli', '__main__', 'rq'),
+    (*NAMEPLATES, 'testing', 'legacy', *OLD_ADDRESSES, 'metrics', 'dashboard', 'demo', 'cli', '__main__', 'rq'),
 )
 PLACES = {room: (floor, place) for floor, rooms in enumerate(FLOORS) for place, room in enumerate(rooms)}
 APART = 'devserver'  # beside the floors: it may use the ground only
 APART_USES = ('defaults', 'exceptions')
 FRONT = 'rq'  # rq/__init__.py, the lazy door
 RESERVED = {
-    'legacy': ('cli', FRONT),
+    'legacy': ('cli', FRONT, *OLD_ADDRESSES),
     'dashboard': ('cli', FRONT),
     'metrics': ('cli', FRONT),
     APART: ('cli', 'demo', 'connections', FRONT),

@@ -14,7 +14,8 @@ KEYS = ('from', 'to', 'keys', 'args', 'gives')
 HEADER = re.compile(r'^--- (\w+)(:?) +(\S.*)$')
 # Public API of RQ that writes a status without a verb (design, section 2); None: the whole file.
 PUBLIC_WRITERS: dict[str, tuple[str, ...] | None] = {
-    'job.py': ('Job.save', 'Job.set_status', 'Job.prepare_for_execution'),
+    'job.py': ('Job.save',),
+    'standing.py': ('HasStatus.set_status', 'HasStatus.prepare_for_execution'),
     'store/sync.py': None,
 }
 WATCHERS = ('fetch_dependencies', 'dependencies_are_met')

@@ -303,7 +303,8 @@ class History:
         job_id = self.any(JOBS)
         job = self.jobs.get(job_id)
         answer = 'gone' if job is None else 'canceled' if job.status == 'canceled' else 'ok'
-        assert self.called(operate.cancel(job_id, self.now), 'gone' if job is None else 'canceled') == answer
+        again = ('gone' if job is None else 'canceled', {})
+        assert self.called(operate.cancel(job_id, now=self.now), again).answer == answer
         if answer == 'ok':
             self.moves('cancel', job_id, 'canceled')
             self.unlist(job_id)

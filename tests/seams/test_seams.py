@@ -41,6 +41,10 @@ def replace(monkeypatch: Any, redis: Redis, holder: Any, name: str) -> None:
         (BaseWorker, 'handle_job_failure', jobs.div),
         (BaseWorker, 'handle_job_retry', jobs.returns_retry),
         (BaseWorker, 'prepare_job_execution', jobs.add),
+        (BaseWorker, 'prepare_execution', jobs.add),
+        (BaseWorker, 'handle_execution_ended', jobs.add),
+        (BaseWorker, 'bootstrap', jobs.add),
+        (BaseWorker, 'teardown', jobs.add),
     ],
 )
 def test_of_the_worker(

@@ -9,7 +9,7 @@ from rq.store import claim, enter, keys, promote, read, settle
 from rq.store.call import Answer, Call, Line, borrow, enqueue_on, is_full, is_weather, run, run_many
 from rq.store.scripts import load
 from tests.invariants import check
-from tests.store.world import JOB, NOW, QUEUE, enqueue, job, listed, record, started, take
+from tests.store.world import JOB, NOW, QUEUE, enqueue, job, listed, of_one_node, record, started, take
 
 
 def entering(job_id, queue='q'):
@@ -19,6 +19,11 @@ def entering(job_id, queue='q'):
 def refused():
     """A call that the server refuses, with a type error of its own."""
     return promote.promote_due('broken', now=NOW)
+
+
+@pytest.fixture
+def redis(redis):
+    return of_one_node(redis)
 
 
 @pytest.fixture
@@ -73,7 +78,7 @@ class TestPipeline:
     def test_in_a_transaction(self, redis):
         redis.script_flush()
         with redis.pipeline() as pipeline:
-            pipeline.set('mine', 1)
+            pipeline.set(f'{keys.PREFIX}:mine', 1)
             enqueue_on(pipeline, entering('a'))
             enqueue_on(pipeline, entering('b'))
             assert not redis.exists(QUEUE)

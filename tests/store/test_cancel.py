@@ -23,7 +23,7 @@ from tests.store.world import (
 
 
 def cancel(redis):
-    return run(redis, operate.cancel('j', NOW))
+    return run(redis, operate.cancel('j', now=NOW)).answer
 
 
 @pytest.mark.parametrize('status', [s for s in RESTING if s != 'canceled'])

@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 @pytest.fixture
 def listener(redis):
     listener = Listener(redis, 'w')
-    wait_until(lambda: redis.pubsub_numsub(keys.channel('w')) == [(b'rq:pubsub:w', 1)])
+    wait_until(lambda: redis.pubsub_numsub(keys.channel('w')) == [(keys.channel('w').encode(), 1)])
     yield listener
     listener.close()
 
@@ -57,7 +57,7 @@ def test_what_is_no_json_is_handed_on_as_it_is(redis, listener):
 
 def test_closed(redis, listener):
     listener.close()
-    wait_until(lambda: redis.pubsub_numsub(keys.channel('w')) == [(b'rq:pubsub:w', 0)])
+    wait_until(lambda: redis.pubsub_numsub(keys.channel('w')) == [(keys.channel('w').encode(), 0)])
 
 
 def test_a_broken_connection_is_noticed_or_mended(redis, listener):

@@ -158,7 +158,7 @@ class TestQueues:
         enqueue(redis, 'k')
         found = claims(redis, 'e', 'f', 'g', queues=('q', 'bad', 'q2'))
         assert [each.job_id for each in found.taken] == ['j', 'k']
-        assert 'no list' in aside(redis, 'bad')['rq:queue:bad']
+        assert 'no list' in aside(redis, 'bad')[keys.queue('bad')]
         assert claims(redis, 'h', queues=('bad', 'q')).taken == []
 
 
@@ -221,7 +221,7 @@ class TestWhichIds:
 
     @pytest.mark.parametrize('job_id', [b'j\xff', b'j\n', 'ä'.encode(), b''])
     def test_junk_with_a_hash(self, redis, job_id):
-        redis.hset(b'rq:job:' + job_id, mapping={'status': 'queued', 'data': DATA, 'origin': 'q'})
+        redis.hset(keys.JOB_PREFIX.encode() + job_id, mapping={'status': 'queued', 'data': DATA, 'origin': 'q'})
         redis.rpush(QUEUE, job_id)
         assert claims(redis).taken == []
         assert aside(redis) == {text(job_id): f'{text_of(NOW)} not a job id'}
@@ -316,7 +316,7 @@ class TestRepeated:
         enqueue(redis)
         enqueue(redis, 'k')
         claims(redis)
-        run(redis, operate.cancel('j', NOW))
+        run(redis, operate.cancel('j', now=NOW))
         assert claims(redis, repeated=True).taken[0].job_id == 'k'
 
     def test_takes_one_when_nothing_was_taken(self, redis):
@@ -357,3 +357,14 @@ def test_full_memory_does_not_lose_a_job(redis):
         redis.config_set('maxmemory', 0)
     assert listed(redis) == []
     assert check(redis) == []
+
+
+def test_nothing_is_taken_while_suspended(redis):
+    enqueue(redis)
+    redis.set(keys.SUSPENDED, 1)
+    claims = run(redis, claim.claim('w', ['q'], ['e'], now=NOW))
+    assert claims.suspended and claims.taken == [] and listed(redis) == ['j']
+    assert dump(redis)[keys.worker('w')] == {'state': 'suspended'}
+    redis.delete(keys.SUSPENDED)
+    claims = run(redis, claim.claim('w', ['q'], ['e'], now=NOW))
+    assert not claims.suspended and len(claims.taken) == 1 and check(redis) == []

@@ -36,7 +36,7 @@ def test_started(redis):
     lease = started(redis)
     assert delete(redis) == 'ok'
     redis.delete(keys.worker('w'))
-    assert dump(redis) == {keys.QUEUES: {QUEUE}, keys.worker_executions('w'): {'j:e'}}
+    assert dump(redis) == {keys.QUEUES: {QUEUE}}
     assert run(redis, claim.renew('w', [lease], NOW)) == [False]
     assert run(redis, settle.finish(lease, 500, b'1', (), {}, NOW)) == 'gone'
     assert dump(redis) == {keys.QUEUES: {QUEUE}}

@@ -26,7 +26,7 @@ def test_everything_it_leaves(redis, verb, status):
     lease = started(redis)
     assert fail(redis, lease, verb=verb, changed={'description': 'new', 'retries_left': 0}) == 'ok'
     found = dump(redis)
-    assert found['rq:failed:q'] == {'j': SECOND + 9 + 600}
+    assert found[keys.place('failed', 'q')] == {'j': SECOND + 9 + 600}
     assert found[JOB]['status'] == status
     times_told = status == 'failed'
     assert found[JOB].get('ended_at') == (text_of(4) if times_told else None)
@@ -38,7 +38,7 @@ def test_everything_it_leaves(redis, verb, status):
     assert result == {'type': '2', 'worker_name': 'w', 'execution_id': 'e', **(times if times_told else {})}
     working = {'total_working_time': '2.5'} if times_told else {}
     assert found[keys.worker('w')] == {'state': 'busy', 'claim': 'e', 'failed_job_count': '1', **working}
-    assert set(found) == {'rq:queues', 'rq:failed:q', JOB, keys.results('j'), keys.worker('w')}
+    assert set(found) == {keys.QUEUES, keys.place('failed', 'q'), JOB, keys.results('j'), keys.worker('w')}
     assert check(redis) == []
 
 
@@ -61,7 +61,7 @@ def test_failure_ttl_0_keeps_only_the_registry_entry(redis, verb, status):
     redis.sadd(keys.dependents('j'), 'x')
     lease = started(redis)
     assert fail(redis, lease, 0, verb) == 'ok'
-    assert set(dump(redis)) == {'rq:queues', 'rq:failed:q', keys.worker('w')}
+    assert set(dump(redis)) == {keys.QUEUES, keys.place('failed', 'q'), keys.worker('w')}
     assert members(redis, 'failed') == {'j': SECOND + 9}
     assert fail(redis, lease, 0, verb) == 'gone'
 
@@ -76,7 +76,7 @@ def test_failure_ttl_0_and_again(redis):
 
 def test_not_stored(redis):
     assert fail(redis, started(redis), stored=False, changed={'retries_left': 0}) == 'ok'
-    assert set(dump(redis)) == {'rq:queues', JOB, keys.worker('w')}
+    assert set(dump(redis)) == {keys.QUEUES, JOB, keys.worker('w')}
     assert (job(redis)['status'], job(redis)['retries_left'], redis.ttl(JOB)) == ('failed', '0', -1)
     assert 'ended_at' not in job(redis)
     assert redis.hget(keys.worker('w'), 'failed_job_count') == b'1'

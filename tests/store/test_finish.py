@@ -47,7 +47,7 @@ def test_everything_it_leaves(redis):
             'repeats_left': '3',
         },
         keys.QUEUES: {QUEUE},
-        'rq:finished:q': {'j': SECOND + 9 + 500},
+        keys.place('finished', 'q'): {'j': SECOND + 9 + 500},
         keys.results('j'): [
             {
                 'type': '1',

@@ -22,6 +22,10 @@ IN_LUA = {
     'queue_key': ('queue', 'a queue'),
     'place_key': ('place', 'wip', 'a:queue'),
     'worker_executions_key': ('worker_executions', 'w'),
+    'limit_key': ('limit', 'a:limit'),
+    'slots_key': ('slots', 'a:limit'),
+    'waiting_key': ('waiting', 'a:limit'),
+    'group_key': ('group', 'a group'),
 }
 #: Python function -> arguments, and the name it renders, without the prefix
 NAMES = {
@@ -40,9 +44,18 @@ NAMES = {
     'worker': ('w', 'worker:w'),
     'worker_executions': ('w', 'worker:w:executions'),
     'workers': ('q', 'workers:q'),
+    'group': ('g', 'group:g'),
+    'limit': ('l', 'rl:l'),
+    'slots': ('l', 'rl:l:allowed'),
+    'waiting': ('l', 'rl:l:rate_limited'),
     'scheduler_lock': ('q', 'scheduler-lock:q'),
+    'scheduler': ('s', 'scheduler:s'),
+    'cron_scheduler': ('s', 'cron_scheduler:s'),
+    'cron_history': ('c', 'cron_job:c:jobs'),
+    'cron_fired': ('c:1', 'cron-fired:c:1'),
     'clean_registries': ('q', 'clean_registries:q'),
     'channel': ('w', 'pubsub:w'),
+    'all_workers': ('w', 'workers'),
 }
 
 
@@ -63,13 +76,18 @@ def test_every_lua_name_is_tested():
 
 def test_every_python_name_is_tested():
     found = {name for name, function in vars(keys).items() if inspect.isfunction(function)}
-    assert found == {*NAMES, 'intermediate'}
+    assert found == {*NAMES, 'intermediate', 'template'}
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_layout(name):
     *arguments, wanted = NAMES[name]
     assert getattr(keys, name)(*arguments) == f'{RQ_KEY_PREFIX}:{wanted}'
+
+
+def test_template():
+    template = keys.template(keys.place('failed', '{0}'))
+    assert template.format('{q}') == keys.place('failed', '{q}')
 
 
 def test_intermediate():

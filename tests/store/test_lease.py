@@ -16,7 +16,7 @@ LOSSES = ['cancel', 'delete', 'rq', 'rescue']
 def lose(redis, how):
     """Somebody takes the claim away."""
     if how == 'cancel':
-        assert run(redis, operate.cancel('j', NOW)) == 'ok'
+        assert run(redis, operate.cancel('j', now=NOW)).answer == 'ok'
     elif how == 'delete':
         assert run(redis, operate.delete('j')) == 'ok'
     elif how == 'rq':
@@ -93,7 +93,7 @@ class TestRenew:
 
     def test_some_of_several(self, redis):
         leases = [started(redis, f'j{n}', f'e{n}') for n in range(4)]
-        run(redis, operate.cancel('j2', NOW))
+        run(redis, operate.cancel('j2', now=NOW))
         assert run(redis, claim.renew('w', leases, NOW)) == [True, True, False, True]
 
     def test_a_namesake_does_not_keep_the_claim_of_a_dead_one(self, redis):

@@ -34,8 +34,8 @@ def test_due(redis):
     before = dump(redis)
     assert promote_due(redis) == 1
     assert dump(redis) == {
-        keys.QUEUES: {'rq:queue:q'},
-        'rq:queue:q': ['j'],
+        keys.QUEUES: {keys.queue('q')},
+        keys.queue('q'): ['j'],
         JOB: before[JOB] | {'status': 'queued', 'enqueued_at': text_of(NOW)},
     }
     assert redis.llen(keys.wake('q')) == 1
@@ -82,10 +82,25 @@ def test_the_queue_becomes_known_again(redis):
     schedule(redis)
     redis.delete(keys.QUEUES)
     promote_due(redis)
-    assert redis.smembers(keys.QUEUES) == {b'rq:queue:q'}
+    assert redis.smembers(keys.QUEUES) == {keys.queue('q').encode()}
 
 
-@pytest.mark.parametrize('status', ['queued', 'started', 'finished', 'canceled', None])
+@pytest.mark.parametrize('status', ['created', 'queued'])
+def test_what_a_program_registered_by_hand(redis, status):
+    rest(redis, status)
+    redis.zadd(keys.place('scheduled', 'q'), {'j': 1})
+    assert promote_due(redis) == 1
+    assert (job(redis)['status'], listed(redis)) == ('queued', ['j'])
+
+
+def test_queued_meanwhile(redis):
+    enqueue(redis)
+    redis.zadd(keys.place('scheduled', 'q'), {'j': 1})
+    assert promote_due(redis) == 1
+    assert (job(redis)['status'], listed(redis)) == ('queued', ['j'])
+
+
+@pytest.mark.parametrize('status', ['started', 'finished', 'canceled', None])
 def test_whoever_changed_the_status_put_it_elsewhere(redis, status):
     if status:
         rest(redis, status)

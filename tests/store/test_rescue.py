@@ -320,3 +320,16 @@ def test_a_farewell_is_taken_at_once_and_is_no_loss(redis, now):
     lease = begun(redis)
     run(redis, claim.renew('w', [lease._replace(lease_ms=0)], NOW))
     assert [orphan.times_lost for orphan in rescue(redis, now=now).orphans] == [0]
+
+
+def test_while_rq_3_cleans_its_claims_are_left_to_it(redis):
+    """It writes by what it has read before; a lock that is two minutes old is that of a dead cleaner."""
+    by_rq_3(redis)
+    redis.set(keys.clean_registries('q'), 1, ex=899)
+    with unchanged(redis):
+        assert rescue(redis) == claim.Rescued([], 0)
+    assert len(rescue(redis, cleaning=True).orphans) == 1
+    redis.flushall()
+    by_rq_3(redis)
+    redis.set(keys.clean_registries('q'), 1, ex=770)
+    assert len(rescue(redis, 'g').orphans) == 1

@@ -20,7 +20,7 @@ def test_ok(redis, interval, status, ttl, life):
     call = settle.retry_returned(lease, interval, False, ttl, b'retry', TIMES, changed, NOW)
     assert run(redis, call) == 'ok'
     assert (job(redis)['status'], job(redis)['number_of_retries']) == (status, '1')
-    assert (listed(redis), members(redis, 'scheduled')) == ((['j'], {}) if not interval else ([], {'j': SECOND + 11}))
+    assert (listed(redis), members(redis, 'scheduled')) == ((['j'], {}) if not interval else ([], {'j': SECOND + 10}))
     assert results(redis) == [
         {
             'type': '4',

@@ -32,7 +32,7 @@ def test_a_new_job(redis):
     assert dump(redis) == {
         JOB: {'status': 'scheduled', 'origin': 'q', 'data': DATA, 'enqueue_at_front': '1'},
         keys.QUEUES: {QUEUE},
-        'rq:scheduled:q': {'j': 2_000_000_000},
+        keys.place('scheduled', 'q'): {'j': 2_000_000_000},
     }
     assert check(redis) == []
 

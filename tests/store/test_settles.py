@@ -40,7 +40,7 @@ def test_ok_then_already(redis, verb):
     assert run(redis, call) is Answer.OK
     assert check(redis, unstored(verb)) == []
     for key in ('leases:q', 'wip:q', 'executions:j', 'execution:j:e', 'worker:w:executions'):
-        assert not redis.exists(f'rq:{key}')
+        assert not redis.exists(f'{keys.PREFIX}:{key}')
     with unchanged(redis):
         assert run(redis, call) is Answer.ALREADY
 
@@ -48,7 +48,7 @@ def test_ok_then_already(redis, verb):
 @every_verb
 def test_lost_by_cancel(redis, verb):
     lease = started(redis)
-    run(redis, operate.cancel('j', NOW))
+    run(redis, operate.cancel('j', now=NOW))
     assert run(redis, VERBS[verb](lease)) is Answer.LOST
     assert job(redis)['status'] == 'canceled'
     assert (job(redis).get('description'), redis.exists(keys.results('j'))) == (None, 0)

@@ -7,8 +7,13 @@ from redis.exceptions import ConnectionError
 
 from rq.store import keys
 from rq.store.wait import Waiter
-from tests.store.world import claims, enqueue, listed
+from tests.store.world import claims, enqueue, listed, of_one_node
 from tests.waiting import wait_until
+
+
+@pytest.fixture
+def redis(redis):
+    return of_one_node(redis)
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from typing import Any
 
 from redis import Redis
 
+from rq.connections import rebuild
 from rq.rules.lease import Lease
 from rq.rules.record import JobRecord
 from rq.rules.timing import from_epoch, utcformat
 from rq.serializers import JSONSerializer
-from rq.store import claim, enter, keys
+from rq.store import claim, codec, enter, keys
 from rq.store.call import run
 
 NOW = 1_700_000_000.25
@@ -30,6 +31,11 @@ REGISTRY = {
     'canceled': 'canceled',
 }
 RESTING = ('created', 'rate_limited', *REGISTRY)
+
+
+def of_one_node(redis: Any) -> Redis:
+    """A client that has one pool: workers talk to the node of a cluster that serves their slot."""
+    return redis if isinstance(redis, Redis) else rebuild(redis)
 
 
 def text_of(moment: float) -> str:
@@ -83,9 +89,9 @@ def rest(redis: Redis, status: str, job_id: str = 'j', queue: str = 'q', **field
 
 
 def text(raw: Any) -> Any:
-    """Bytes as text, in whatever they stand."""
+    """Bytes as text, in whatever they stand; a payload without its wrapping."""
     if isinstance(raw, bytes):
-        return raw.decode('utf-8', 'backslashreplace')
+        return codec.decompress(raw).decode('utf-8', 'backslashreplace')
     if isinstance(raw, dict):
         return {text(key): text(value) for key, value in raw.items()}
     if isinstance(raw, list | tuple | set):
@@ -110,7 +116,7 @@ def dump(redis: Redis, tokens: bool = False) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key in sorted(redis.scan_iter('*')):
         kind, name = redis.type(key), text(key)
-        if name.startswith('rq:wake:') and not tokens:
+        if name.startswith(keys.wake('')) and not tokens:
             continue
         if kind == b'hash':
             found[name] = {f: v for f, v in text(redis.hgetall(key)).items() if f != 'nonce'}

@@ -7,9 +7,10 @@ import pytest
 from redis import Redis
 
 from rq import Callback, Queue, Retry
+from rq.callbacks import execute_failure_callback, execute_stopped_callback, execute_success_callback
 from rq.exceptions import TimeoutFormatError
 from rq.job import Job
-from rq.timeouts import UnixSignalDeathPenalty
+from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 from tests import jobs
 from tests.launch import burst, told
 
@@ -100,3 +101,45 @@ def test_the_methods_of_rq_2(redis: Redis, queue: Queue) -> None:
     job.execute_failure_callback(UnixSignalDeathPenalty, ValueError, error, None)
     assert [word.split()[0] for word in told(redis)] == ['success', 'stopped', 'failure']
     assert told(redis)[1].endswith(str(os.getpid()))
+
+
+class Recording:
+    """A death penalty that notes what it was made with, and lets everything run."""
+
+    made: list[tuple[Any, ...]] = []
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.made.append((*args, kwargs))
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *exc_info: Any) -> None: ...
+
+
+def test_called_by_hand(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recording, 'made', [])
+    job = queue.create_job(jobs.add, on_success=Callback(jobs.on_success, timeout='2m'))
+    job.save()
+    execute_success_callback(job, Recording, 5)  # type: ignore[arg-type]
+    assert Recording.made == [(120, JobTimeoutException, {'job_id': job.id})]
+    execute_failure_callback(job, Recording, ValueError, ValueError(), None)  # type: ignore[arg-type]
+    execute_stopped_callback(job, Recording)  # type: ignore[arg-type]
+    assert len(Recording.made) == 1, 'without a callback nothing happens'
+
+
+@pytest.mark.parametrize(('func', 'error'), [(jobs.async_callback, TypeError), (jobs.raising_callback, Exception)])
+def test_what_callbacks_raise_is_logged_and_raised(
+    queue: Queue, caplog: pytest.LogCaptureFixture, func: Any, error: type[Exception]
+) -> None:
+    words: dict[str, Any] = {word: Callback(func) for word in ('on_success', 'on_failure', 'on_stopped')}
+    job = queue.create_job(jobs.add, **words)
+    job.save()
+    for call, logged in (
+        (lambda: execute_success_callback(job, Recording, 5), 0),  # type: ignore[arg-type]
+        (lambda: execute_failure_callback(job, Recording, ValueError, ValueError(), None), 1),  # type: ignore[arg-type]
+        (lambda: execute_stopped_callback(job, Recording), 1),  # type: ignore[arg-type]
+    ):
+        caplog.clear()
+        with pytest.raises(error):
+            call()
+        assert [record.name for record in caplog.records if record.levelname == 'ERROR'] == ['rq.job'] * logged

@@ -9,6 +9,7 @@ from redis import Redis
 
 from rq import Queue, command
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.executions import Execution
 from tests import jobs
 from tests.waiting import wait_until
 
@@ -17,11 +18,13 @@ SIGNATURES = {
     'handle_kill_worker_command': 'worker payload',
     'handle_shutdown_command': 'worker',
     'handle_stop_job_command': 'worker payload',
+    'handle_stop_execution_command': 'worker payload',
     'parse_payload': 'payload',
     'send_command': 'connection worker_name command kwargs',
     'send_kill_horse_command': 'connection worker_name',
     'send_shutdown_command': 'connection worker_name',
     'send_stop_job_command': 'connection job_id serializer',
+    'send_stop_execution_command': 'connection job_id execution_id',
 }
 
 
@@ -42,12 +45,17 @@ def test_what_is_sent(redis: Redis, queue: Queue) -> None:
         command.send_kill_horse_command(redis, 'w')
         command.send_stop_job_command(redis, job.id)
         command.send_command(redis, 'w', 'other', x=1)
-        got = [json.loads(wait_until(lambda: pubsub.get_message(timeout=1))['data']) for _ in range(4)]
+        with redis.pipeline() as pipeline:
+            execution = Execution.create(job, 60, pipeline, worker_name='w')
+            pipeline.execute()
+        command.send_stop_execution_command(redis, job.id, execution.id)
+        got = [json.loads(wait_until(lambda: pubsub.get_message(timeout=1))['data']) for _ in range(5)]
     assert got == [
         {'command': 'shutdown'},
         {'command': 'kill-horse'},
         {'command': 'stop-job', 'job_id': job.id},
         {'command': 'other', 'x': 1},
+        {'command': 'stop-execution', 'job_id': job.id, 'execution_id': execution.id},
     ]
 
 
@@ -56,6 +64,8 @@ def test_refused(redis: Redis, queue: Queue) -> None:
         command.send_stop_job_command(redis, 'gone')
     with pytest.raises(InvalidJobOperation):
         command.send_stop_job_command(redis, queue.enqueue(jobs.add).id)
+    with pytest.raises(InvalidJobOperation):
+        command.send_stop_execution_command(redis, 'job', 'execution')
 
 
 def test_parse() -> None:

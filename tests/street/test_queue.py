@@ -140,15 +140,19 @@ def test_default_timeout(redis: Redis, queue: Queue) -> None:
         ({'job_id': 'a b'}, ValueError),
         ({'job_id': 5}, TypeError),
         ({'on_success': 5}, ValueError),
-        ({'depends_on': 'other'}, ValueError),
+        ({'depends_on': 5}, ValueError),
+        ({'repeat': 5}, TypeError),
+        ({'rate_limit': 5}, TypeError),
+        ({'webhooks': 'http://x/'}, TypeError),
+        ({'unique': True, 'job_id': 'j', 'depends_on': 'other'}, ValueError),
         ({'args': (lambda: None,)}, Exception),
         ({'args': (b'x' * (17 << 20),)}, PayloadTooLargeError),
     ],
 )
 def test_enqueue_refuses_and_stores_nothing(redis: Redis, queue: Queue, words: Any, error: Any) -> None:
     for put in (queue.enqueue, lambda f, **more: queue.enqueue_in(timedelta(1), f, **more)):
-        if words == {'unique': True} and put != queue.enqueue:
-            continue
+        if words.get('unique') and 'depends_on' in words and put != queue.enqueue:
+            continue  # what is scheduled does not look at those it depends on
         with pytest.raises(error):
             put(jobs.words, **words)
     assert redis.keys() == []
@@ -366,3 +370,15 @@ def test_classes_of_their_own(redis: Redis) -> None:
     assert type(job) is type(queue.jobs[0]) and type(job).__name__ == 'LoudJob'
     burst(redis, queue, job_class=type(job))
     assert job.return_value() == '2!'
+
+
+def test_unique_jobs_are_no_part_of_a_pipeline(redis: Redis, queue: Queue) -> None:
+    pipeline = redis.pipeline()
+    queue.enqueue(jobs.add, job_id='once', unique=True, pipeline=pipeline)
+    assert queue.job_ids == ['once']
+    with pytest.raises(DuplicateJobError):
+        queue.enqueue(jobs.add, job_id='once', unique=True, pipeline=pipeline)
+
+
+def test_at_front_may_be_none(queue: Queue) -> None:
+    assert queue.enqueue(jobs.add, at_front=None).id in queue.job_ids

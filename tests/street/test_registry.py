@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from rq import Queue
+from rq import Queue, SimpleWorker
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.executions import Execution
 from rq.job import Job
@@ -218,3 +218,17 @@ def test_clean_registries(redis: Redis, queue: Queue) -> None:
     queue.enqueue_in(timedelta(seconds=-1), jobs.add)
     clean_registries(queue)
     assert redis.keys('rq:f*') == [] and len(queue.scheduled_job_registry) == 1
+
+
+def test_cleanup_goes_by_the_score(redis: Redis, queue: Queue) -> None:
+    job = queue.enqueue(jobs.add)
+    queue.remove(job)
+    worker = SimpleWorker([queue])
+    execution = worker.prepare_execution(job)
+    worker.prepare_job_execution(job)
+    redis.zadd(queue.started_job_registry.key, {execution.composite_key: 1})  # its lease lives
+    queue.started_job_registry.cleanup()
+    result = job.latest_result()
+    assert job.is_failed and result is not None and result.worker_name == ''
+    words = 'Moved to FailedJobRegistry, due to AbandonedJobError, at '
+    assert result.exc_string and result.exc_string.startswith(words)

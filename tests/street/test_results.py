@@ -1,6 +1,7 @@
 """Result, return values, exc_info."""
 
 import inspect
+import pickle
 import threading
 from datetime import UTC, datetime
 from typing import Any
@@ -155,3 +156,13 @@ def test_history_is_bounded(redis: Redis, queue: Queue) -> None:
     job = queue.enqueue(jobs.returns_retry, max=150)
     burst(redis, queue, cls=__import__('rq').SimpleWorker)
     assert job.is_failed and 10 <= Result.count(job) <= 110
+
+
+def test_a_type_is_pickled_by_the_name_of_rq() -> None:
+    data = pickle.dumps(Result.Type.FAILED)
+    assert b'Result.Type' in data and pickle.loads(data) is Result.Type.FAILED
+
+
+def test_the_fields_are_text(queue: Queue) -> None:
+    job = queue.enqueue(jobs.add)
+    assert isinstance(Result.create(job, Result.Type.SUCCESSFUL, 5, return_value=3).serialize()['return_value'], str)

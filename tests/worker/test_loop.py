@@ -2,7 +2,10 @@
 
 import logging
 import os
+import re
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,3 +155,28 @@ def test_a_foreign_scheduler_lock_is_respected(redis: Redis, queue: Queue) -> No
     redis.delete('rq:scheduler-lock:default')
     burst(redis, queue)
     assert job.is_finished
+
+
+SPEAKING = """
+import logging
+def speak():
+    logging.getLogger('rq.worker').info('said')
+    raise KeyError('broken')
+"""
+PROGRAM = """
+import sys
+from redis import Redis
+from rq import Queue, Worker
+queue = Queue(connection=Redis.from_url(sys.argv[1]))
+queue.enqueue('speaking.speak')
+Worker([queue]).work(burst=True)
+"""
+
+
+def test_the_log_of_a_job(redis_url: str, tmp_path: Path) -> None:
+    """A program that configures nothing sees what its jobs write to our logger, and their errors, as our own lines."""
+    (tmp_path / 'speaking.py').write_text(SPEAKING)
+    program = [sys.executable, '-c', PROGRAM, redis_url]
+    said = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert re.search(r'^\d\d:\d\d:\d\d said$', said.stdout, re.M)
+    assert re.match(r'\d\d:\d\d:\d\d Worker .*: exception raised while executing \(speaking.speak\)', said.stderr)

@@ -32,6 +32,26 @@ def test_away_at_the_start(launch: Launch) -> None:
             server.kill()
 
 
+@pytest.mark.parametrize('cls', ['Beats', 'Picks'])
+def test_away_for_those_with_a_part_of_their_own(launch: Launch, cls: str) -> None:
+    with tempfile.TemporaryDirectory(prefix='rq-test-') as directory:
+        server = PrivateServer(Path(directory))
+        wait_until(server.answers, 10, 'the server answers')
+        worker = launch('default', url=server.url, cls=f'tests.worker.overrides.{cls}').ready()
+        server.kill()
+        worker.said('cannot reach', 30)
+        server = PrivateServer(Path(directory))
+        try:
+            wait_until(server.answers, 10, 'the server answers again')
+            with Redis(unix_socket_path=str(server.socket)) as client:
+                job = Queue(connection=client).enqueue(jobs.add)
+                wait_until(lambda: job.is_finished, 20, 'it works')
+                worker.signal(signal.SIGTERM)
+                assert worker.wait() == 0
+        finally:
+            server.kill()
+
+
 def test_frozen_in_the_midst_of_a_job(launch: Launch) -> None:
     """The job ends while nobody answers; its outcome is stored afterwards, once."""
     with tempfile.TemporaryDirectory(prefix='rq-test-') as directory:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
@@ -74,22 +74,20 @@ def parse_value(text: str, mode: ParsingMode, where: str) -> Any:
     return text
 
 
-def parse_function_arg(argument: str, arg_pos: int, read: Callable[[str], str] = read_file) -> tuple[str | None, Any]:
+def parse_function_arg(argument: str, arg_pos: int) -> tuple[str | None, Any]:
     """The keyword (or None) and the value of one argument; `@FILE` as value is the content of the file."""
     keyword, mode, value = split_word(argument)
     if value.startswith('@'):
-        value = read(value[1:])
+        value = read_file(value[1:])
     return keyword, parse_value(value, mode, keyword or f'{arg_pos}. non keyword argument')
 
 
-def parse_function_args(
-    arguments: Iterable[str], read: Callable[[str], str] = read_file
-) -> tuple[list[Any], dict[str, Any]]:
+def parse_function_args(arguments: Iterable[str]) -> tuple[list[Any], dict[str, Any]]:
     """The positional and the keyword arguments that the words stand for."""
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
     for argument in arguments:
-        keyword, value = parse_function_arg(argument, len(args) + 1, read)
+        keyword, value = parse_function_arg(argument, len(args) + 1)
         if keyword is None:
             args.append(value)
         elif keyword in kwargs:

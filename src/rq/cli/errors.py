@@ -1,6 +1,6 @@
 """How the command line says no: one sentence on stderr and no traceback.
 
-The exit code is 2 for a wrong word, 1 for bad luck.
+The exit code is 2 for a wrong word, 1 for bad luck and where RQ 3.0 has it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ from rq.store.call import RedisError, ResponseError
 
 __all__ = ['ELSEWHERE', 'Command', 'Group', 'talking_to', 'wrong_option']
 
+#: Here RQ 3.0 ends in a traceback, with 1; scripts may know it.
+ENDS_WITH_1 = (
+    *('--exception-handler', '--serializer', '--config', '--pid', '--schedule-in', '--schedule-at', '--timeout'),
+    *('--result-ttl', '--ttl', '--failure-ttl', '--job-id'),
+)
 ELSEWHERE = (
     'start a server there, name another with --url, or say --url embedded:// for a private one in this directory'
 )
@@ -31,7 +36,16 @@ def _one_sentence() -> Iterator[None]:
         # Its text is the help of the group, for which it needs the context.
         if type(error).__name__ != 'NoArgsIsHelpError':
             error.ctx = None
+        if isinstance(error, click.BadParameter) and _option_of(error) in ENDS_WITH_1:
+            error.__dict__['exit_code'] = 1
         raise
+
+
+def _option_of(error: click.BadParameter) -> str:
+    """The long spelling of the option whose value is wrong."""
+    if error.param is not None:
+        return max(error.param.opts, key=len)
+    return str(error.param_hint or '').strip("'")
 
 
 class Command(click.Command):

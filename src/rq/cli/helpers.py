@@ -2,8 +2,8 @@
 
 from rq.cli.arguments import ParsingMode, parse_function_arg, parse_function_args, parse_schedule
 from rq.cli.info import get_scale, pad, refresh, show_both, show_queues, show_workers, state_symbol
+from rq.cli.logs import setup_loghandlers_from_args
 from rq.cli.options import CliConfig, get_redis_from_config, pass_cli_config, read_config_file
-from rq.cli.worker import setup_loghandlers_from_args
 
 __all__ = [
     'CliConfig',

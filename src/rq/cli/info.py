@@ -6,19 +6,32 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
+from rq.cli import seen
+from rq.cli.document import json_option, print_document
 from rq.cli.errors import Command, talking_to
 from rq.cli.options import CliConfig, pass_cli_config
-from rq.store import keys, read
-from rq.store.call import ResponseError
+from rq.cli.seen import printable
+from rq.store import keys
+from rq.suspension import is_suspended
+from rq.utils import now, utcformat
 
 SCALES = (20, 50, 100, 200, 400, 600, 800, 1000)
 BAR_COLUMNS = 20
-MOST_ASIDE = 100
 LONGEST_INTERVAL = 86400.0
+#: what `--json` tells of a worker, and the fields of its hash
+WORKER_TEXTS = {
+    'hostname': 'hostname',
+    'ip_address': 'ip_address',
+    'version': 'version',
+    'current_job': 'current_job',
+    'birth': 'birth',
+    'last_heartbeat': 'last_heartbeat',
+}
+WORKER_NUMBERS = {'pid': 'pid', 'finished': 'successful_job_count', 'failed': 'failed_job_count'}
 COLOURS = {'busy': 'red', 'idle': 'green', 'suspended': 'yellow'}
 
 
@@ -26,13 +39,15 @@ COLOURS = {'busy': 'red', 'idle': 'green', 'suspended': 'yellow'}
 @click.option(
     '--interval',
     '-i',
-    type=click.FloatRange(min=0),
+    type=float,
+    callback=lambda ctx, param, value: _checked_interval(value),
     help='Clear the screen and repeat every N seconds.',
 )
 @click.option('--raw', '-r', is_flag=True, help='Plain lines for programs: no bars, no totals.')
 @click.option('--only-queues', '-Q', is_flag=True, help='Show queues only.')
 @click.option('--only-workers', '-W', is_flag=True, help='Show workers only.')
 @click.option('--by-queue', '-R', is_flag=True, help='Show the workers of each queue.')
+@json_option
 @click.argument('queues', nargs=-1)
 @pass_cli_config
 def info(
@@ -42,19 +57,45 @@ def info(
     only_queues: bool,
     only_workers: bool,
     by_queue: bool,
+    as_json: bool,
     queues: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Show the state of QUEUES, or of all queues, and of their workers; nothing is changed."""
     for name in queues:
         cli_config.queue(name)  # a wrong name is refused before anything is printed
+    if as_json and interval:
+        raise click.UsageError('--json prints one document, so it goes with no --interval')
     show = show_queues if only_queues else show_workers if only_workers else show_both
     classes = (cli_config.queue_class, cli_config.worker_class)
     with talking_to(cli_config.connection):
+        _say_unknown(queues, cli_config)
+        if as_json:
+            parts = (not only_workers or only_queues, not only_queues, by_queue)
+            print_document(_document(queues, *parts, *classes, cli_config.connection))
+            return
         try:
             refresh(interval, show, queues, raw, by_queue, *classes, cli_config.connection)
         except KeyboardInterrupt:
             raise SystemExit(0) from None
+
+
+def _checked_interval(value: float | None) -> float | None:
+    if value is not None and value < 0:
+        raise click.BadParameter('it must be 0 or more seconds')
+    return value
+
+
+def _say_unknown(queues: Sequence[str], cli_config: CliConfig) -> None:
+    """A misspelled name looks like an empty queue: say on stderr that nobody has put or awaits a job there."""
+    if not queues:
+        return
+    connection = cli_config.connection
+    known = set(seen.known_queues(cli_config.queue_class, connection))
+    for name in dict.fromkeys(queues):
+        # One key a question: in a cluster they may live on several nodes.
+        if name not in known and not connection.exists(keys.workers(name)) and not connection.exists(keys.queue(name)):
+            click.echo(f'No queue {printable(name)!r} is known here.', err=True)
 
 
 def refresh(interval: float | None, func: Callable[..., None], *args: Any) -> None:
@@ -84,160 +125,106 @@ def show_both(
 # --- queues ---------------------------------------------------------------------------------------------------
 
 
-class Counts(NamedTuple):
-    """How many jobs a queue and its registries hold; None for what cannot be read."""
-
-    name: str
-    waiting: int | None
-    executing: int | None
-    finished: int | None
-    failed: int | None
-
-    def __str__(self) -> str:
-        waiting, executing, finished, failed = ('?' if n is None else n for n in self[1:])
-        return f'{waiting}, {executing} executing, {finished} finished, {failed} failed'
-
-
 def show_queues(
     queues: Iterable[Any], raw: bool, by_queue: bool, queue_class: Any, worker_class: Any, connection: Any
 ) -> None:
     """Print a line for each queue, and unless raw a total."""
-    named = [queue_class(name, connection=connection) for name in _names(queues, queue_class, connection)]
-    counted = [_count(queue) for queue in named]
+    named = [queue_class(name, connection=connection) for name in seen.queue_names(queues, queue_class, connection)]
+    counted = [seen.count(queue) for queue in named]
     scale = get_scale(max((each.waiting or 0 for each in counted), default=0))
     columns = max(0, min(BAR_COLUMNS, shutil.get_terminal_size().columns - 20))
     for each in counted:
         if raw:
-            click.echo(f'queue {_printable(each.name)} {each}')
+            click.echo(f'queue {printable(each.name)} {each}')
             continue
         bar = '█' * int((each.waiting or 0) * columns / scale)
-        click.echo(f'{pad(_printable(each.name), 12)} {click.style("|" + bar, fg="green")} {each}')
-        _show_aside(connection, each.name)
+        click.echo(f'{pad(printable(each.name), 12)} {click.style("|" + bar, fg="green")} {each}')
+        _show_aside(seen.aside(connection, each.name))
     if not raw:
         click.echo(f'{len(counted)} queues, {sum(each.waiting or 0 for each in counted)} jobs total')
 
 
-def _count(queue: Any) -> Counts:
-    registries = (queue.started_job_registry, queue.finished_job_registry, queue.failed_job_registry)
-    return Counts(queue.name, *(_count_of(each) for each in (queue, *registries)))
-
-
-def _count_of(place: Any) -> int | None:
-    try:
-        return int(place.count)
-    except ResponseError:  # a key of the wrong type
-        return None
-
-
-def _show_aside(connection: Any, queue: str) -> None:
+def _show_aside(members: dict[str, str]) -> None:
     """What cannot be worked on stands in nobody's way, and so must be said here."""
-    try:
-        members = read.aside(connection, queue, MOST_ASIDE)
-    except ResponseError:
-        return
     if members:
         member, why = next(iter(members.items()))
-        number = f'{len(members)}' if len(members) < MOST_ASIDE else f'{MOST_ASIDE} or more'
-        example = f'{_printable(member)}: {_printable(why)}'
+        number = f'{len(members)}' if len(members) < seen.MOST_ASIDE else f'{seen.MOST_ASIDE} or more'
+        example = f'{printable(member)}: {printable(why)}'
         click.secho(f'{"":12} {number} set aside, such as {example}', fg='yellow')
 
 
-def known_queues(queue_class: Any, connection: Any) -> list[str]:
-    """The names of all queues, sorted; keys that are none of a queue are passed over."""
-    names = []
-    for key in read.texts(list(connection.smembers(queue_class.redis_queues_keys))):
-        try:
-            names.append(queue_class.from_queue_key(key, connection=connection).name)
-        except ValueError:
-            continue
-    return sorted(names)
-
-
-def _names(queues: Iterable[Any], queue_class: Any, connection: Any) -> list[str]:
-    """The names of the given queues (or names), or of all when none is given."""
-    given = [queue if isinstance(queue, str) else queue.name for queue in queues]
-    return given or known_queues(queue_class, connection)
-
-
 # --- workers --------------------------------------------------------------------------------------------------
-
-
-class Seen(NamedTuple):
-    """A worker as its hash describes it."""
-
-    name: str
-    fields: dict[str, str]
-
-    def __str__(self) -> str:
-        host, ip, pid = (self.fields.get(field, '?') for field in ('hostname', 'ip_address', 'pid'))
-        return f'{self.name} ({host} {ip} {pid})'
-
-    @property
-    def state(self) -> str:
-        """Its state, coloured."""
-        return state_symbol(self.fields.get('state', '?'))
-
-    @property
-    def work(self) -> str:
-        """Its queues, and what became of its jobs."""
-        queues = ', '.join(self.fields.get('queues', '').split(','))
-        finished, failed = (self.fields.get(f'{kind}_job_count', 0) for kind in ('successful', 'failed'))
-        return f'{queues}. jobs: {finished} finished, {failed} failed'
 
 
 def show_workers(
     queues: Iterable[Any], raw: bool, by_queue: bool, queue_class: Any, worker_class: Any, connection: Any
 ) -> None:
     """Print a line for each worker, or the workers of each queue, and unless raw a total."""
-    names = _names(queues, queue_class, connection)
-    # A fresh database knows no queue yet, but perhaps workers that wait for the first.
-    sets = [keys.workers(name) for name in names] or [worker_class.redis_workers_keys]
-    of_set = _members(connection, sets)
-    present = set().union(*of_set.values())
-    seen = _read_workers(connection, worker_class.redis_worker_namespace_prefix, present)
+    names = seen.queue_names(queues, queue_class, connection)
+    fleet = seen.fleet(names, worker_class, connection)
     if by_queue:
-        _show_by_queue(names, [sorted(seen[key] for key in of_set[one] if key in seen) for one in sets])
+        _show_by_queue(names, fleet)
     else:
-        for worker in sorted(seen.values()):
+        for worker in sorted(fleet.workers.values()):
             head = f'worker {worker}' if raw else f'{worker}:'
-            click.echo(f'{head} {worker.state} {worker.work}')
+            click.echo(f'{head} {state_symbol(worker.state)} {worker.work}')
     if not raw:
-        click.echo(f'{len(seen)} workers, {len(names)} queues')
+        click.echo(f'{len(fleet.workers)} workers, {len(names)} queues')
 
 
-def _show_by_queue(names: Sequence[str], workers: Sequence[Sequence[Seen]]) -> None:
-    labels = [f'{_printable(name)}:' for name in names]
+def _show_by_queue(names: Sequence[str], fleet: seen.Fleet) -> None:
+    labels = [f'{printable(name)}:' for name in names]
     width = max(map(len, labels), default=0)
-    # Without any queue there is no line, so the lengths may differ.
-    for label, present in zip(labels, workers, strict=False):
-        shown = ', '.join(f'{worker.name} ({worker.state})' for worker in present)
+    for number, label in enumerate(labels):
+        shown = ', '.join(f'{worker.name} ({state_symbol(worker.state)})' for worker in fleet.of(number))
         click.echo(f'{pad(label, width)} {shown or "–"}')
 
 
-def _members(connection: Any, sets: Sequence[str]) -> dict[str, set[bytes]]:
-    """The members of each set, in one round trip; of a key that is no set, none."""
-    pipeline = connection.pipeline(transaction=False)
-    for key in sets:
-        pipeline.smembers(key)
-    found = {}
-    for key, reply in zip(sets, pipeline.execute(raise_on_error=False), strict=True):
-        found[key] = set() if isinstance(reply, Exception) else set(reply)
-    return found
+# --- for programs ---------------------------------------------------------------------------------------------
 
 
-def _read_workers(connection: Any, prefix: str, members: Iterable[bytes]) -> dict[bytes, Seen]:
-    """Those of the worker keys that have a hash, in one round trip; the others have died without a word."""
-    wanted = [member for member in members if read.texts([member])[0].startswith(prefix)]
-    pipeline = connection.pipeline(transaction=False)
-    for key in wanted:
-        pipeline.hgetall(key)
-    found = {}
-    for key, fields in zip(wanted, pipeline.execute(raise_on_error=False), strict=True):
-        if fields and not isinstance(fields, Exception):
-            name = _printable(read.texts([key])[0].removeprefix(prefix))
-            words = read.texts([word for pair in fields.items() for word in pair])
-            found[key] = Seen(name, dict(zip(words[::2], map(_printable, words[1::2]), strict=True)))
-    return found
+def _document(
+    queues: Sequence[str], with_queues: bool, with_workers: bool, by_queue: bool,
+    queue_class: Any, worker_class: Any, connection: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """What `--json` prints; names stay as they are, JSON can carry them."""
+    names = seen.queue_names(queues, queue_class, connection)
+    document: dict[str, Any] = {}
+    if with_queues:
+        document['queues'] = [_queue_document(queue_class(name, connection=connection)) for name in names]
+    if with_workers:
+        fleet = seen.fleet(names, worker_class, connection)
+        document['workers'] = [_worker_document(worker) for worker in sorted(fleet.workers.values())]
+        if by_queue:
+            document['by_queue'] = {name: [each.name for each in fleet.of(n)] for n, name in enumerate(names)}
+    suspended = bool(is_suspended(connection))
+    return {**document, 'suspended': suspended, 'updated': utcformat(now())}
+
+
+def _queue_document(queue: Any) -> dict[str, Any]:
+    counts = seen.count(queue)
+    return {
+        'name': queue.name,
+        'queued': counts.waiting,
+        'executing': counts.executing,
+        'finished': counts.finished,
+        'failed': counts.failed,
+        **seen.count_others(queue),
+        'aside': seen.aside(queue.connection, queue.name),
+    }
+
+
+def _worker_document(worker: seen.Seen) -> dict[str, Any]:
+    texts = {word: worker.fields.get(field) or None for word, field in WORKER_TEXTS.items()}
+    numbers = {word: _number(worker.fields.get(field)) for word, field in WORKER_NUMBERS.items()}
+    return {'name': worker.name, 'state': worker.state, 'queues': worker.queues, **texts, **numbers}
+
+
+def _number(text: str | None) -> int | None:
+    try:
+        return int(text or 0)
+    except ValueError:
+        return None
 
 
 # --- words ----------------------------------------------------------------------------------------------------
@@ -256,8 +243,3 @@ def pad(s: str, pad_to_length: int) -> str:
 def state_symbol(state: str) -> str:
     """The state of a worker in its colour."""
     return click.style(state, fg=COLOURS[state]) if state in COLOURS else state
-
-
-def _printable(text: str) -> str:
-    """The text with line ends and control characters escaped, so that a name stays within its line."""
-    return text if text.isprintable() else ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

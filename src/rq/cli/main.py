@@ -2,12 +2,15 @@
 
 import click
 
+from rq.cli.cron import cron
 from rq.cli.demo import demo
 from rq.cli.enqueue import enqueue
 from rq.cli.errors import Group
 from rq.cli.info import info
 from rq.cli.manage import empty, requeue
+from rq.cli.suspend import resume, suspend
 from rq.cli.worker import worker
+from rq.cli.worker_pool import worker_pool
 from rq.version import VERSION
 
 
@@ -17,5 +20,5 @@ def main() -> None:
     """Simple job queues for Python."""
 
 
-for _command in (demo, empty, enqueue, info, requeue, worker):
+for _command in (cron, demo, empty, enqueue, info, requeue, resume, suspend, worker, worker_pool):
     main.add_command(_command)

@@ -2,41 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from rq.cli.document import json_option, print_document
 from rq.cli.errors import Command, talking_to
-from rq.cli.info import known_queues
 from rq.cli.options import CliConfig, pass_cli_config
-from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.cli.seen import known_queues
+from rq.exceptions import InvalidJobOperation, InvalidJobOperationError, NoSuchJobError
+from rq.legacy.failed_queue import FailedQueue
 
 REASONS_SHOWN = 10
 
 
 @click.command('requeue', cls=Command)
-@click.option('--all', '-a', 'every', is_flag=True, help='Requeue all failed jobs of the queue.')
-@click.option('--queue', required=True, help='The queue whose failed jobs are meant.')
+@click.option('--all', '-a', is_flag=True, help='Requeue all failed jobs.')
+@click.option('--queue', help='The queue whose failed jobs are meant; all queues if none is named.')
+@json_option
 @click.argument('job_ids', nargs=-1)
 @pass_cli_config
-def requeue(cli_config: CliConfig, queue: str, every: bool, job_ids: tuple[str, ...], **options: Any) -> None:
+def requeue(cli_config: CliConfig, queue: str | None, as_json: bool, job_ids: tuple[str, ...], **options: Any) -> None:
     """Put failed jobs back into their queue, by id or all of them."""
-    registry = cli_config.queue(queue).failed_job_registry
+    # The failed queue of 0.x is a view of the failed jobs of all queues.
+    failed: Any = _failed_queue(cli_config) if queue is None else cli_config.queue(queue).failed_job_registry
     with talking_to(cli_config.connection):
-        ids = registry.get_job_ids() if every else list(job_ids)
-        if not ids:
-            click.echo('Nothing to do')
-            return
-        click.echo(f'Requeueing {len(ids)} jobs from failed queue')
-        refused = []
-        with click.progressbar(ids) as waiting:
-            for job_id in waiting:
-                try:
-                    registry.requeue(job_id)
-                except (NoSuchJobError, InvalidJobOperation, ValueError) as error:
-                    refused.append(str(error))
+        ids = failed.get_job_ids() if options['all'] else list(job_ids)
+        if ids and not as_json:
+            click.echo(f'Requeueing {len(ids)} jobs from failed queue')
+        done, refused = _requeue_each(failed, ids, silent=as_json or not ids)
+    if as_json:
+        reasons = [{'job_id': job_id, 'reason': why} for job_id, why in refused]
+        print_document({'queue': queue, 'requeued': done, 'refused': reasons})
+    elif not ids:
+        click.echo('Nothing to do')
     if refused:
-        _report(refused)
+        _report([why for _, why in refused])
+
+
+def _failed_queue(cli_config: CliConfig) -> FailedQueue:
+    return FailedQueue(cli_config.connection, cli_config.job_class, serializer=cli_config.serializer)
+
+
+def _requeue_each(failed: Any, ids: Sequence[str], silent: bool) -> tuple[list[str], list[tuple[str, str]]]:
+    """Requeue what can be; answers the ids that were, and those that were not with the reasons."""
+    done, refused = [], []
+    with click.progressbar(ids, hidden=silent) as waiting:
+        for job_id in waiting:
+            try:
+                answer = failed.requeue(job_id)
+                if answer is None and isinstance(failed, FailedQueue):
+                    raise NoSuchJobError(f'No such job: {job_id}')
+            except (NoSuchJobError, InvalidJobOperation, InvalidJobOperationError, ValueError) as error:
+                # The failed queue's own words of old do not name the job; those of the registry below it do.
+                named = error.__cause__ if isinstance(error, InvalidJobOperationError) else None
+                refused.append((job_id, str(named or error)))
+            else:
+                done.append(job_id)
+    return done, refused
 
 
 def _report(refused: list[str]) -> None:
@@ -50,15 +74,21 @@ def _report(refused: list[str]) -> None:
 
 
 @click.command('empty', cls=Command)
-@click.option('--all', '-a', 'every', is_flag=True, help='Empty all queues.')
+@click.option('--all', '-a', is_flag=True, help='Empty all queues.')
+@json_option
 @click.argument('queues', nargs=-1)
 @pass_cli_config
-def empty(cli_config: CliConfig, every: bool, queues: tuple[str, ...], **options: Any) -> None:
+def empty(cli_config: CliConfig, as_json: bool, queues: tuple[str, ...], **options: Any) -> None:
     """Remove the waiting jobs of queues, and their records."""
+    emptied = []
     with talking_to(cli_config.connection):
+        every = options['all']
         names = known_queues(cli_config.queue_class, cli_config.connection) if every else list(queues)
-        targets = [cli_config.queue(name) for name in names]
-        if not targets:
-            click.echo('Nothing to do')
-        for queue in targets:
-            click.echo(f'{queue.empty()} jobs removed from {queue.name} queue')
+        for queue in [cli_config.queue(name) for name in names]:
+            emptied.append({'name': queue.name, 'removed': queue.empty()})
+            if not as_json:
+                click.echo(f'{emptied[-1]["removed"]} jobs removed from {queue.name} queue')
+    if as_json:
+        print_document({'queues': emptied})
+    elif not emptied:
+        click.echo('Nothing to do')

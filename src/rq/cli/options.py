@@ -28,6 +28,13 @@ from rq.serializers import resolve_serializer
 from rq.store.call import RedisError
 from rq.utils import import_attribute, import_job_class, import_queue_class, import_worker_class
 
+
+class WholeNumber(click.IntRange):
+    """A whole number from a least one on; it goes by click's name of any integer."""
+
+    name = 'integer'
+
+
 _YES, _NO = ('y', 'yes', 't', 'true'), ('n', 'no', 'f', 'false', '')
 
 SHARED_OPTIONS: tuple[Callable[[Any], Any], ...] = (
@@ -91,7 +98,6 @@ class CliConfig:
         connection_class: str = DEFAULT_CONNECTION_CLASS,
         path: Sequence[str] | None = None,
         *args: Any,
-        serializer: str = DEFAULT_SERIALIZER_CLASS,
         **kwargs: Any,
     ) -> None:
         sys.path.extend(each for each in path or () if each not in sys.path)
@@ -103,8 +109,9 @@ class CliConfig:
         self.queue_class: type[Any] = imported('--queue-class', queue_class, import_queue_class)
         self.death_penalty_class: type[Any] = imported('--death-penalty-class', death_penalty_class, import_attribute)
         self.connection_class: type[Any] = imported('--connection-class', connection_class, _import_client_class)
-        self.serializer: str = serializer
-        imported('--serializer', serializer, resolve_serializer)
+        # By keyword only: the signature is RQ's, which has no place for it.
+        self.serializer: str = kwargs.get('serializer') or DEFAULT_SERIALIZER_CLASS
+        imported('--serializer', self.serializer, resolve_serializer)
 
     @functools.cached_property
     def settings(self) -> dict[str, Any]:

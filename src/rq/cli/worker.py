@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import logging.config
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 import click
 
 from rq.cli.errors import ELSEWHERE, Command, talking_to, wrong_option
-from rq.cli.options import CliConfig, imported, pass_cli_config
+from rq.cli.logs import configure_logging, level_of
+from rq.cli.options import CliConfig, WholeNumber, imported, pass_cli_config
 from rq.defaults import (
     DEFAULT_JOB_MONITORING_INTERVAL,
     DEFAULT_LOGGING_DATE_FORMAT,
@@ -21,14 +21,18 @@ from rq.defaults import (
     DEFAULT_RESULT_TTL,
     DEFAULT_WORKER_TTL,
 )
-from rq.logutils import setup_loghandlers
+from rq.store.call import RedisError
+from rq.suspension import is_suspended
 from rq.utils import import_attribute
 from rq.worker import DequeueStrategy
 from rq.worker.claiming import GaveUp
 
 logger = logging.getLogger('rq.worker')
 
-_ONE_OR_MORE = click.IntRange(min=1)
+SUSPENDED = 'RQ is currently suspended, to resume job execution run "rq resume"'
+OLD_CLASSES = {'RoundRobinWorker': 'round_robin', 'RandomWorker': 'random'}
+
+_ONE_OR_MORE = WholeNumber(min=1)
 
 
 @click.command('worker', cls=Command)
@@ -82,12 +86,14 @@ def worker(cli_config: CliConfig, queues: tuple[str, ...], **options: Any) -> No
     """Run jobs of QUEUES, in this order of priority."""
     settings = cli_config.settings
     strategy = _strategy(options['dequeue_strategy'])
-    level = _level(options['logging_level'])
-    _configure_logging(settings, options)
-    handlers = [_handler(name) for name in options['exception_handler']]
-    targets = [cli_config.queue(name) for name in queues or _listed(settings.get('QUEUES')) or ('default',)]
+    level = level_of(options['logging_level'], '--logging_level')
+    configure_logging(settings, options)
+    handlers = exception_handlers(options['exception_handler'])
+    targets = queues_of(cli_config, queues)
+    _warn_of_old_class(cli_config.worker_class)
     if options['pid']:
         _write_pid(options['pid'])
+    _end_if_suspended(cli_config.connection)
     with talking_to(cli_config.connection):
         made = _make(cli_config, targets, handlers, options, options['name'] or settings.get('NAME'))
         try:
@@ -147,42 +153,17 @@ def _strategy(word: str) -> DequeueStrategy:
         raise click.ClickException(f'{word!r} is no dequeue strategy: choose one of {allowed}') from None
 
 
-def _level(word: str | None) -> str | None:
-    """A logging level as logging knows it, in any case."""
-    if word is None or word.upper() in logging.getLevelNamesMapping():
-        return word and word.upper()
-    why = f'{word!r} is no level: choose DEBUG, INFO, WARNING, ERROR or CRITICAL'
-    raise wrong_option('--logging_level', why)
+def queues_of(cli_config: CliConfig, names: Sequence[str]) -> list[Any]:
+    """The queues that a worker serves: those named, else QUEUES of the settings module, else `default`."""
+    listed = cli_config.settings.get('QUEUES') or ()
+    return [
+        cli_config.queue(name) for name in names or ([listed] if isinstance(listed, str) else listed) or ('default',)
+    ]
 
 
-def _listed(queues: str | Sequence[str] | None) -> Sequence[str]:
-    """The QUEUES of a settings module; one name may stand alone."""
-    return [queues] if isinstance(queues, str) else queues or ()
-
-
-def _configure_logging(settings: dict[str, Any], options: dict[str, Any]) -> None:
-    """First the module's DICT_CONFIG, then what the options say."""
-    if settings.get('DICT_CONFIG'):
-        try:
-            logging.config.dictConfig(settings['DICT_CONFIG'])
-        except (ValueError, TypeError, AttributeError, ImportError) as error:
-            raise wrong_option('--config', f'DICT_CONFIG of the settings module is wrong: {error}') from error
-    try:
-        logging.Formatter(options['log_format'], options['date_format'])
-    except ValueError as error:
-        raise wrong_option('--log-format', error) from error
-    try:
-        setup_loghandlers_from_args(*(options[word] for word in ('verbose', 'quiet', 'date_format', 'log_format')))
-    except RuntimeError as error:
-        raise click.UsageError(str(error)) from error
-
-
-def setup_loghandlers_from_args(verbose: bool, quiet: bool, date_format: str, log_format: str) -> None:
-    """Set up the worker's log: DEBUG, WARNING, or its level as it is; `RuntimeError` for both flags."""
-    if verbose and quiet:
-        raise RuntimeError('--verbose and --quiet exclude each other')
-    level = 'DEBUG' if verbose else 'WARNING' if quiet else None
-    setup_loghandlers(level, date_format=date_format, log_format=log_format, name='rq.worker')
+def exception_handlers(names: Sequence[str]) -> list[Any]:
+    """The functions that `--exception-handler` names, in order."""
+    return [_handler(name) for name in names]
 
 
 def _handler(name: str) -> Any:
@@ -197,3 +178,22 @@ def _write_pid(path: str) -> None:
         Path(path).expanduser().write_text(str(os.getpid()))
     except (OSError, RuntimeError) as error:
         raise wrong_option('--pid', f'{path!r} cannot be written: {error}') from error
+
+
+def _warn_of_old_class(worker_class: type[Any]) -> None:
+    """The classes that are only a fixed strategy; their subclasses may be more than that."""
+    strategy = OLD_CLASSES.get(worker_class.__name__) if worker_class.__module__.startswith('rq.') else None
+    if strategy:
+        option = f'--dequeue-strategy {strategy}'
+        click.secho(f'WARNING: {worker_class.__name__} is deprecated, `{option}` does the same', fg='yellow')
+
+
+def _end_if_suspended(connection: Any) -> None:
+    """A worker that would only wait says so; one that is suspended later waits."""
+    try:
+        suspended = is_suspended(connection)
+    except (RedisError, OSError):
+        return  # the worker waits for its server, and tells of it
+    if suspended:
+        click.secho(SUSPENDED, fg='red')
+        raise SystemExit(1)

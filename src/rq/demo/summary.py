@@ -62,7 +62,8 @@ def _without_frames(text: str) -> Reason:
     match = _TYPE.match(text)
     if match:
         return Reason(match['type'].rpartition('.')[2], NO_PLACE, text[match.end() :].strip())
-    return Reason('AbandonedJobError' if 'AbandonedJobError' in text else '?', NO_PLACE, text)
+    kind = 'AbandonedJobError' if 'AbandonedJobError' in text else '?'
+    return Reason('HorseKilledError' if text.startswith('Work-horse terminated') else kind, NO_PLACE, text)
 
 
 def _place(frames: Sequence[re.Match[str]], ours: str) -> str:

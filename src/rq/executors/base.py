@@ -24,6 +24,8 @@ class Running:
     failure: Failure | None = None
     told: int = 0
     ended: bool = False
+    begun: bool = False  # the store knows that user code may run
+    settled: bool = False  # its outcome is written already, and handlers of era A are told of it
 
 
 @dataclass

@@ -11,7 +11,7 @@ import struct
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -119,6 +119,12 @@ def ignore_stop_signals() -> None:
     set_handler(signal.SIGTERM, _on_term)
 
 
+def take_default_signals() -> None:
+    """The signals of a horse that somebody else forked, as RQ has them."""
+    set_handler(signal.SIGINT, signal.SIG_IGN)
+    set_handler(signal.SIGTERM, signal.SIG_DFL)
+
+
 def settle_in() -> None:
     """This process, too, ignores stop signals: its handlers came with the fork."""
     global _home
@@ -152,13 +158,14 @@ def live(descriptor: int, parent: int, ride: Callable[[Reporter], None]) -> None
     except EOFError:
         code = 0
     finally:
-        _flush()
-        os._exit(code)
+        leave(code)
 
 
-def _flush() -> None:
+def leave(code: int) -> NoReturn:
+    """End this process, with what was printed but without what the worker registered for its own end."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError, AttributeError):
             continue  # closed, full or replaced by the job: nothing of ours depends on it
+    os._exit(code)

@@ -19,7 +19,7 @@ from rq.executors.base import Ended, Running
 from rq.executors.horse import Frames, Reporter, frame
 from rq.executors.nursery import Nursery, is_possible
 from rq.executors.pulse import Pulse
-from rq.failure.notify import unpack
+from rq.failure.notify import Settlement, unpack
 
 Ride = Callable[[Reporter], None]
 MOST_SPARES = 2
@@ -135,6 +135,7 @@ class Stable:
     capacity = 1
     rescues_while_busy = True
     lease_seconds: int
+    on_commit: Callable[[Running, Settlement], bool]  # the loop's: write an outcome whose horse has more to do
 
     def __init__(
         self,
@@ -199,13 +200,15 @@ class Stable:
     def start(self, running: Running) -> None:
         """Hand a job to the waiting horse, or to a new one; `OSError` when no process can be made."""
         brief = self._brief_of(running)
-        horse = self._take_spare()
-        try:
-            horse.send(brief)
-        except OSError:
-            self._discard(horse)
+        for attempt in (1, 2):
             horse = self._take_spare()
-            horse.send(brief)
+            try:
+                horse.send(brief)
+                break
+            except OSError:
+                self._discard(horse)
+                if attempt == 2:
+                    raise
         self._mount(horse, running)
 
     def resume(self, running: Running) -> None:
@@ -303,6 +306,11 @@ class Stable:
             if message['do'] == 'settle':
                 horse.running, horse.leaving_since = None, time.monotonic()
                 ended.append(Ended(running, settlement=unpack(message), pid=horse.pid, reported=True))
+            elif message['do'] == 'commit':
+                self._answer(horse, self.on_commit(running, unpack(message)))
+            elif message['do'] == 'done':
+                horse.running, horse.leaving_since = None, time.monotonic()
+                ended.append(Ended(running, pid=horse.pid, reported=True))
             elif message['do'] == 'note':
                 self._answer(horse, self._on_note(running, message['failure'], message['told']))
             elif message['do'] == 'allow':

@@ -32,11 +32,11 @@ class _TimerSpec(ctypes.Structure):
 
 
 class Pulse:
-    """Made before the fork, so that worker and horses see the same page."""
+    """Made before the fork, so that worker and horses see the same page; in a spawned one from its descriptor."""
 
-    def __init__(self, lease_seconds: float) -> None:
+    def __init__(self, lease_seconds: float, descriptor: int = -1) -> None:
         self._lease_seconds = lease_seconds
-        self._page = mmap.mmap(-1, _MOMENT.size)
+        self._page = mmap.mmap(descriptor, _MOMENT.size)
         self._suspects = False
         # made here and not in the horse, where everything new costs page faults
         self._libc = ctypes.CDLL(None)

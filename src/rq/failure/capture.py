@@ -195,8 +195,7 @@ def killed(raw_status: int | None, peak_kib: int | None) -> Failure:
         message += f'; peak memory {peak_kib / 1024:,.1f} MiB'
     if signum == 9:
         message += '. SIGKILL comes from the out-of-memory killer, from a person or from an orchestrator.'
-    text = f'rq.exceptions.HorseKilledError: {message}'
-    return _without_exception(Kind.KILLED, message, text, signal=signum, exit_code=code)
+    return _without_exception(Kind.KILLED, message, signal=signum, exit_code=code)  # its text begins as RQ's does
 
 
 def overdue(timeout: float | None, phase: str = '') -> Failure:

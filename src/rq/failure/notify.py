@@ -9,8 +9,9 @@ from typing import Any
 
 from rq.rules.lease import Lease
 from rq.rules.names import shown
-from rq.store import settle
+from rq.store import outbox, settle
 from rq.store.call import Answer, Call
+from rq.webhook import tell_news
 
 _VERBS: dict[str, Callable[..., Call[Answer]]] = {
     'finish': settle.finish,
@@ -60,7 +61,7 @@ def unpack(packed: dict[str, Any]) -> Settlement:
 
 
 def _finished(one: Settlement, job_id: str) -> list[str]:
-    seconds, ttl = one.words['times'][2], one.words['result_ttl']
+    seconds, ttl = (one.words['times'] or (0, 0, 0))[2], one.words['result_ttl']
     if ttl == 0:
         kept = 'result discarded immediately'
     elif ttl > 0:
@@ -86,6 +87,14 @@ _LINES: dict[str, Callable[[Settlement, str], list[str]]] = {
     'retry_returned': lambda one, job_id: [f'job {job_id} asked to be tried again {_when(one.words["interval"])}'],
     'release': lambda one, job_id: [f'job {job_id} went back to the front of {one.lease.queue}'],
 }
+
+
+def deliver(connection: Any, settlement: Settlement, given: Answer) -> None:
+    """Make the webhooks' calls of an outcome that was written, here and now; workers have a courier for that."""
+    news = settlement.words.get('news')
+    if news and given in (Answer.OK, Answer.ALREADY):
+        tell_news(news)
+        outbox.remove(connection, news)
 
 
 def tell(log: Any, worker_name: str, settlement: Settlement, given: Answer, log_lifespan: bool = True) -> None:

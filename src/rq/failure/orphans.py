@@ -14,9 +14,9 @@ from rq.defaults import HANDLER_TIMEOUT, POISON_LOSSES
 from rq.failure import steps
 from rq.failure.capture import Failure, Kind, abandoned, from_dict, poison
 from rq.failure.handlers import fenced, walk
-from rq.failure.notify import tell
+from rq.failure.notify import deliver, tell
 from rq.failure.outcome import of_failure
-from rq.rules.lease import Lease
+from rq.rules.lease import CLEANER, Lease
 from rq.rules.timing import from_epoch, utcformat
 from rq.store import claim
 from rq.store.call import run
@@ -60,6 +60,10 @@ class Here:
     def allow(self, seconds: float, phase: str) -> None:
         """Nobody watches this process; the penalties hold."""
 
+    def takes_over(self, job: Any, queue: Any, execution: Any, failure: Failure) -> bool:
+        """No: that is for workers."""
+        return False
+
     def handle_exception(self, job: Any, *exc_info: Any) -> None:
         """The handlers given, in their order."""
         walk(self.handlers, job, exc_info, job._failure, self.death_penalty_class, self.log)
@@ -69,18 +73,20 @@ class Here:
     ) -> None:
         """Decide, and settle once."""
         settlement = of_failure(job, execution, job._failure, exc_string)
-        tell(self.log, 'cleanup', settlement, run(self.connection, settlement.call))
+        answer = run(self.connection, settlement.call)
+        tell(self.log, 'cleanup', settlement, answer)
+        deliver(self.connection, settlement, answer)
 
 
 def clean_abandoned(registry: Any, timestamp: float | None, handlers: Sequence[Any]) -> None:
     """Adopt what is overdue in a StartedJobRegistry, batch by batch, and fail or retry each one here."""
     connection, queue = registry.connection, registry.get_queue()
-    name = f'cleanup.{uuid4().hex}'
+    name = f'{CLEANER}{uuid4().hex}'
     moment: float | str = '' if timestamp is None else timestamp
     while True:
         ids = [uuid4().hex for _ in range(BATCH)]
         # Long leases: a batch of handlers that take their whole minute must not be adopted by somebody else.
-        found = run(connection, claim.rescue(registry.name, name, ids, BATCH * (HANDLER_TIMEOUT + 60), moment))
+        found = run(connection, claim.rescue(registry.name, name, ids, BATCH * (HANDLER_TIMEOUT + 60), moment, True))
         for orphan in found.orphans:
             _clean_one(orphan, registry, queue, name, handlers)
         if not found.orphans and not found.released:

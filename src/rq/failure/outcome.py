@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from rq.defaults import DEFAULT_FAILURE_TTL
-from rq.failure.capture import Failure, Kind, capture
+from rq.defaults import DEFAULT_FAILURE_TTL, UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
+from rq.failure.capture import Failure, Kind
 from rq.failure.notify import Settlement
 from rq.rules.lease import Lease
 from rq.rules.retry import GiveUp, HandBack, Retry, Stop, TryAgain, decide, interval_of_returned
 from rq.store.codec import encode_some, is_storable
 from rq.types import JobLike
+from rq.webhook import news_of
+
+#: the process that ran the job is gone
+_DEADLY = (Kind.KILLED, Kind.TIMED_OUT, Kind.ABANDONED, Kind.POISON)
 
 
 def times(job: JobLike) -> tuple[float, float, float] | tuple[()]:
@@ -52,10 +56,12 @@ def of_failure(job: JobLike, lease: Lease, failure: Failure, text: str, stored: 
         return Settlement('release', lease)
     words = {'failure_ttl': _failure_ttl(job), 'text': text}
     if isinstance(decision, Stop):
-        return Settlement('stop', lease, {**words, 'fields': changed(job)})
+        started = job.started_at.timestamp() if job.started_at else ''
+        return Settlement('stop', lease, {**words, 'fields': changed(job), 'started': started})
     assert isinstance(decision, GiveUp)
     fields = changed(job) if job.retries_left is None else changed(job, retries_left=job.retries_left)
-    words |= {'times': times(job), 'fields': fields, 'stored': stored}
+    news = news_of(job, 'failed', text, loads=failure.kind not in _DEADLY)
+    words |= {'times': times(job), 'fields': fields, 'stored': stored, 'news': news}
     return Settlement('fail', lease, words, f'{failure.type_name}: {failure.message[:200]}')
 
 
@@ -66,17 +72,20 @@ def of_returned_retry(job: JobLike, lease: Lease, retry: Retry) -> Settlement:
     value = _dump_retry(job, retry)
     if made >= retry.max:
         words = {'failure_ttl': _failure_ttl(job), 'text': '', 'times': times(job), 'fields': changed(job)}
+        words['news'] = news_of(job, 'failed')
         about = f'it asked for more than {retry.max} retries'
         return Settlement('fail', lease, {**words, 'returned': value}, about)
     job.number_of_retries = made + 1
-    flag = int(bool(retry.enqueue_at_front))
+    more: dict[str, Any] = {'number_of_retries': made + 1}
+    if retry.enqueue_at_front or job.enqueue_at_front_on_retry:
+        more['enqueue_at_front_on_retry'] = int(bool(retry.enqueue_at_front))
     words = {
         'interval': interval_of_returned(retry.intervals, made),
         'front': bool(retry.enqueue_at_front or job.enqueue_at_front_on_retry),
         'result_ttl': _failure_ttl(job),
         'value': value,
         'times': times(job),
-        'fields': changed(job, number_of_retries=made + 1, enqueue_at_front_on_retry=flag),
+        'fields': changed(job, **more),
     }
     return Settlement('retry_returned', lease, words)
 
@@ -84,6 +93,5 @@ def of_returned_retry(job: JobLike, lease: Lease, retry: Retry) -> Settlement:
 def _dump_retry(job: JobLike, retry: Retry) -> bytes:
     try:
         return bytes(job.serializer.dumps(retry))
-    except Exception as error:
-        text = f'Unserializable return value ({capture(error).message})'
-        return bytes(job.serializer.dumps(text))
+    except Exception:
+        return bytes(job.serializer.dumps(UNSERIALIZABLE_RETURN_VALUE_PAYLOAD))

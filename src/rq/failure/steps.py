@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from rq.callbacks import execute_failure_callback
 from rq.defaults import HANDLER_TIMEOUT
+from rq.eras import serving
 from rq.failure.capture import Failure, Kind
 from rq.failure.handlers import fenced
 from rq.rules.status import JobStatus
 from rq.types import Hooks, JobLike
 
 
+@serving
 def run(job: JobLike, queue: Any, execution: Any, failure: Failure, hooks: Hooks) -> None:
     """From captured to settled. When the execution is no longer ours, nobody is told and nothing is written."""
     job._failure = failure
@@ -25,6 +26,8 @@ def run(job: JobLike, queue: Any, execution: Any, failure: Failure, hooks: Hooks
             job._status = job._stored_status = JobStatus.FAILED  # what the job shows; save() is not to write it
         tell_callback(job, failure, hooks)
         hooks.allow(HANDLER_TIMEOUT, 'exception handlers')
+        if hooks.takes_over(job, queue, execution, failure):
+            return  # a worker of 0.x: written before its handlers, and stored by the last of them
         hooks.handle_exception(job, *failure.exc_info)
     hooks.handle_job_failure(job, queue, queue.started_job_registry, failure.full_text, execution)
 
@@ -36,6 +39,6 @@ def tell_callback(job: JobLike, failure: Failure, hooks: Hooks) -> None:
     hooks.allow(job.failure_callback_timeout, 'on_failure callback')
 
     def call() -> None:
-        execute_failure_callback(job, hooks.death_penalty_class, *failure.exc_info)
+        job.execute_failure_callback(hooks.death_penalty_class, *failure.exc_info)
 
     fenced('The on_failure callback', failure, call, hooks.log)

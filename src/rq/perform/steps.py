@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rq.exceptions import ColdShutdown, NotImportableError, PayloadError
+from rq.eras import serving
+from rq.exceptions import ColdShutdown, DeserializationError, NotImportableError, PayloadError
 from rq.failure import steps as failure_steps
 from rq.failure.capture import Failure, Kind, capture
 from rq.perform.success import dump_result, tell_success
@@ -17,11 +18,12 @@ from rq.types import Hooks, JobLike
 DEFAULT_TIMEOUT = 180
 
 
+@serving
 def run(job: JobLike, queue: Any, execution: Any, hooks: Hooks) -> bool:
     """One job, here, from begun to settled. Returns whether it succeeded."""
     began: Failure | None = None
     try:
-        hooks.prepare_job_execution(job)
+        hooks.prepare_job_execution(job, len(hooks.queues) == 1)
         value = call_in_time(job, hooks)
         hooks.handle_execution_ended(job, queue, 0)
         if isinstance(value, Retry):
@@ -72,7 +74,7 @@ def succeed(job: JobLike, queue: Any, execution: Any, value: Any, hooks: Hooks) 
 
 def classify(job: JobLike, error: BaseException) -> Failure:
     """Which kind of failure an exception from loading, importing or calling is."""
-    if isinstance(error, PayloadError):
+    if isinstance(error, DeserializationError):
         return capture(error, Kind.UNDECODABLE)
     # before the call only the import can raise these; a module may also call sys.exit
     if not job._called and isinstance(error, NotImportableError | SystemExit):

@@ -69,10 +69,3 @@ def checked_ttl(ttl: Any) -> int | None:
     if seconds is not None and seconds <= 0:
         raise ValueError(f'ttl={ttl!r} is not allowed: the job would be gone before it is seen; give 1 or more')
     return seconds
-
-
-def refuse_unbuilt(**words: Any) -> None:
-    """`ValueError` for words of RQ 3.0 that this version does not know yet, rather than dropping them silently."""
-    for word, value in words.items():
-        if value:
-            raise ValueError(f'{word}={value!r} is not supported by this version of rq yet; see docs/differences.md')

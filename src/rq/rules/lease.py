@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from rq.defaults import LEASE_SECONDS, WIP_SECONDS
 
+#: names of those who clean a registry by hand begin so; they are no workers, and no result names them
+CLEANER = 'cleanup.'
+
 
 class Lease(NamedTuple):
     """A claim on one execution. Its member in the wip set is what counts; the times are for renewals."""

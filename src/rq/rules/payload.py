@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rq.exceptions import PayloadError
+from rq.exceptions import DeserializationError
 from rq.timeouts import BaseTimeoutException
 
 
@@ -66,13 +66,13 @@ class Payload:
 
     def _load_call(self) -> None:
         if self._data is UNEVALUATED:
-            raise PayloadError('This job has no payload: nothing tells which function to call')
+            raise DeserializationError('This job has no payload: nothing tells which function to call')
         try:
             self._func_name, self._instance, self._args, self._kwargs = self.serializer.loads(self._data)
         except BaseTimeoutException:
             raise  # a payload that takes too long to load is not a broken one
         except Exception as error:
-            raise PayloadError(
+            raise DeserializationError(
                 f'The payload of job {getattr(self, "_id", None)} cannot be loaded: {type(error).__name__}: {error}'
             ) from error
 

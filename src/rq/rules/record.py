@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from rq.defaults import UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
+from rq.rules.names import validate_job_id
 from rq.rules.payload import UNEVALUATED, Payload
 from rq.rules.retry import interval_after_failure
 from rq.rules.status import JobStatus
@@ -72,6 +74,23 @@ class JobRecord(Payload):
         self.rate_limit_concurrency: int | None = None
         self.webhooks: list[Any] = []
         self.redis_server_version: tuple[int, int, int] | None = None
+
+    @property
+    def id(self) -> str:
+        """Its id; a uuid4, made on first use, unless one was given."""
+        if not self._id:
+            self._id = str(uuid4())
+        return self._id
+
+    @id.setter
+    def id(self, value: str) -> None:
+        validate_job_id(value)
+        self._id = value
+
+    @property
+    def has_rate_limit(self) -> bool:
+        """Whether it must get a slot before it is queued."""
+        return bool(self.rate_limit_key) and self.rate_limit_concurrency is not None
 
     def _restore_callbacks(self) -> None:
         self._success_callback_name: str | None = None

@@ -15,6 +15,7 @@ from redis.exceptions import (
     ClusterDownError,
     ConnectionError,
     MasterDownError,
+    MovedError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -30,18 +31,19 @@ if TYPE_CHECKING:
     from redis import Redis
 
 __all__ = [
-    'Answer', 'Call', 'Line', 'RedisError', 'ResponseError', 'borrow', 'enqueue_on', 'is_full', 'is_weather', 'run',
-    'run_many',
+    'Answer', 'Batch', 'Call', 'Line', 'RedisError', 'ResponseError', 'borrow', 'enqueue_on', 'is_full', 'is_weather',
+    'run', 'run_async', 'run_many', 'run_many_async',
 ]  # fmt: skip
 
 T = TypeVar('T')
 Argument = str | bytes | int | float
 
-#: Refusals that a server gives for a while: full memory, missing replicas, failed saves, a cluster that elects.
+#: Refusals that a server gives for a while: full memory, missing replicas, failed saves, a cluster that elects or
+#: has moved our slot.
 #: redis-py takes the code off the message where it has a class for it, and has other classes in every version.
 _PASSING_CLASSES = (
     *(ConnectionError, TimeoutError, BusyLoadingError, OSError),
-    *(OutOfMemoryError, ReadOnlyError, ClusterDownError, MasterDownError, TryAgainError),
+    *(OutOfMemoryError, ReadOnlyError, ClusterDownError, MasterDownError, TryAgainError, MovedError),
 )
 _PASSING = ('OOM', 'NOREPLICAS', 'MISCONF', 'CLUSTERDOWN', 'MASTERDOWN', 'TRYAGAIN', 'LOADING', 'READONLY', 'BUSY')
 
@@ -111,8 +113,8 @@ def run(connection: Any, call: Call[T]) -> T:
 
 def run_many(connection: Redis, calls: Sequence[Call[T]]) -> list[T]:
     """Execute calls in one write. Not a transaction: each one is atomic, and errors are raised after all ran."""
-    if len(calls) == 1:
-        return [run(connection, calls[0])]
+    if len(calls) == 1 or not hasattr(connection, 'connection_pool'):
+        return [run(connection, call) for call in calls]  # a cluster's client has no one pool
     line = Line(connection)
     try:
         return line.run(*calls)
@@ -120,9 +122,62 @@ def run_many(connection: Redis, calls: Sequence[Call[T]]) -> list[T]:
         line.release()
 
 
+async def run_async(connection: Any, call: Call[T]) -> T:
+    """Await one call over a client of redis.asyncio."""
+    try:
+        reply = await connection.execute_command(*call.words())
+    except NoScriptError:
+        reply = await connection.execute_command(*call.words(sha=False))
+    return call.decode(reply)
+
+
+async def run_many_async(connection: Any, calls: Sequence[Call[T]]) -> list[T]:
+    """Await calls in one write; no transaction, and errors are raised after all ran."""
+    pipeline = connection.pipeline(transaction=False)
+    for call in calls:
+        pipeline.execute_command(*call.words())
+    replies = await pipeline.execute(raise_on_error=False)
+    decoded = []
+    for call, reply in zip(calls, replies, strict=True):
+        if isinstance(reply, NoScriptError):
+            decoded.append(await run_async(connection, call))
+        elif isinstance(reply, Exception):
+            raise reply
+        else:
+            decoded.append(call.decode(reply))
+    return decoded
+
+
+class Batch:
+    """What seams that take a `pipeline` are given when many calls are to go in few writes; no transaction."""
+
+    def __init__(self, connection: Redis) -> None:
+        self._connection = connection
+        self._pipeline: Any = None
+        self.calls: list[Call[Any]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        # an overridden seam may write more than our calls
+        if self._pipeline is None:
+            self._pipeline = self._connection.pipeline(transaction=False)
+        return getattr(self._pipeline, name)
+
+    def run(self, size: int) -> list[Any]:
+        """Send everything, so many calls in a write; the decoded replies of the calls."""
+        if self._pipeline is not None:
+            self._pipeline.execute()
+        replies: list[Any] = []
+        for start in range(0, len(self.calls), size):
+            replies += run_many(self._connection, self.calls[start : start + size])
+        return replies
+
+
 def enqueue_on(pipeline: Any, call: Call[Any]) -> None:
     """Put a call into a caller's pipeline, with its text: a NOSCRIPT inside MULTI would leave the rest committed."""
-    pipeline.execute_command(*call.words(sha=False))
+    if isinstance(pipeline, Batch):
+        pipeline.calls.append(call)
+    else:
+        pipeline.execute_command(*call.words(sha=False))
 
 
 class Line:

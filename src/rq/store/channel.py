@@ -24,6 +24,11 @@ class Listener:
         self._pubsub: Any = client_.pubsub(ignore_subscribe_messages=True)
         self._pubsub.subscribe(keys.channel(worker_name))
 
+    @property
+    def pubsub(self) -> Any:
+        """redis-py's object."""
+        return self._pubsub
+
     def fileno(self) -> int:
         """The descriptor of the subscription."""
         return int(self._pubsub.connection._sock.fileno())

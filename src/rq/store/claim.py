@@ -32,6 +32,7 @@ class Claims(NamedTuple):
     taken: list[Claimed]
     dropped: list[bytes]
     more: bool
+    suspended: bool = False
 
 
 class Orphan(NamedTuple):
@@ -59,7 +60,7 @@ def _claims(reply: list[Any]) -> Claims:
         Claimed(number - 1, job_id.decode(), execution.decode(), at / 1e6, codec.pairs(raw))
         for number, job_id, execution, at, raw in reply[0]
     ]
-    return Claims(taken, reply[1], bool(reply[2]))
+    return Claims(taken, reply[1], bool(reply[2]), bool(reply[3]))
 
 
 def claim(
@@ -141,8 +142,12 @@ def rescue(
     executions: Sequence[str],
     lease_seconds: float = LEASE_SECONDS,
     now: float | str = '',
+    cleaning: bool = False,
 ) -> Call[Rescued]:
-    """Look at expired leases of a queue; adopt at most as many as execution ids are given."""
+    """Look at expired leases of a queue; adopt at most as many as execution ids are given.
+
+    While RQ 3.0 cleans the registries of the queue its own claims are left to it, unless we are the one who cleans.
+    """
     names = [keys.leases(queue), keys.wip(queue), keys.queue(queue), keys.wake(queue)]
     head: list[Argument] = [now, queue, worker, int(lease_seconds * 1000), WIP_SECONDS, len(executions)]
-    return Call(load('rescue'), names, [*head, POISON_WINDOW * 1000, *executions], _rescued)
+    return Call(load('rescue'), names, [*head, POISON_WINDOW * 1000, int(cleaning), *executions], _rescued)

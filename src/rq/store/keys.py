@@ -13,29 +13,54 @@ RQ's (redis-layout of the specification):
   rq:finished|failed|deferred|ready|scheduled|canceled:<queue>   zset of ids
   rq:workers, rq:workers:<queue>    set     worker keys
   rq:worker:<name>                  hash    a worker;  rq:worker:<name>:executions  set of <id>:<execution>
+  rq:group:<name>, rq:groups        set     job ids of a group, names of all groups
+  rq:rl-keys                        set     keys of all rate limits
+  rq:rl:<limit>                     hash    concurrency;  rq:rl:<limit>:allowed, :rate_limited  zset of ids
   rq:scheduler-lock:<queue>         string  name of the scheduler that serves the queue
+  rq:scheduler:<name>               hash    a scheduler
+  rq:cron_schedulers                zset    names of cron schedulers, score: latest heartbeat
+  rq:cron_scheduler:<name>          hash    a cron scheduler with its jobs
+  rq:cron_jobs                      zset    names of cron jobs, score: latest enqueue
+  rq:cron_job:<name>:jobs           zset    ids of the jobs of a cron job
+  rq:suspended                      string  while it exists workers take no new jobs
   rq:pubsub:<name>                  channel commands to a worker
 
 Ours (RQ 3.0 ignores them):
   rq:leases:<queue>                 zset    <id>:<execution>, score: end of the lease in ms of server time
   rq:wake:<queue>                   list    at most 8 tokens; idle workers wait on it; expires
   rq:aside:<queue>                  hash    member that cannot be worked on -> why
+  rq:scheduler-mark:<name>          string  a scheduler of ours holds locks; expires with them
+  rq:cron-fired:<identity>          hash    latest firing of a cron job: owner, token, due, at; expires after a year
+  rq:outbox                         zset    news of outcomes (JSON) to be told outside, score: when to tell, in ms
+  rq:releasing                      hash    job -> how far the release of its many dependents has come
   fields of the job hash            execution (last claimer), nonce (of the last enqueue), again (queue it after its
-                                    outcome: 1 or front, and the queue if another), lost and lost_at (workers lost
-                                    on it, since when in ms)
-  fields of the execution hash      begun (user code may have run), failure (noted), told (times handlers were begun)
+                                    outcome: 1 or front, and the queue if another), slot_of (the rate limit whose slot
+                                    its execution holds, when that enqueue named another), lost and lost_at
+                                    (workers lost on it, since when in ms)
+  fields of the execution hash      begun (user code may have run), failure (noted), told (times handlers were begun),
+                                    slot_of (of a deleted job: the rate limit whose slot it holds to its end)
   fields of the worker hash         instance (one per process), claim (first execution id of its latest claim)
 """
 
 from __future__ import annotations
 
+from rq.defaults import FORMAT_KEY_PREFIX
 from rq.defaults import RQ_KEY_PREFIX as PREFIX
 
 QUEUES = f'{PREFIX}:queues'
 WORKERS = f'{PREFIX}:workers'
+SUSPENDED = f'{PREFIX}:suspended'
+CRON_SCHEDULERS = f'{PREFIX}:cron_schedulers'
+CRON_JOBS = f'{PREFIX}:cron_jobs'
 JOB_PREFIX = f'{PREFIX}:job:'
 QUEUE_PREFIX = f'{PREFIX}:queue:'
 WORKER_PREFIX = f'{PREFIX}:worker:'
+GROUPS = f'{PREFIX}:groups'
+CLEAN_GROUPS = f'{PREFIX}:clean_groups'
+GROUP_PREFIX = f'{PREFIX}:group:'
+LIMITS = f'{PREFIX}:rl-keys'
+OUTBOX = f'{PREFIX}:outbox'
+RELEASING = f'{PREFIX}:releasing'
 
 #: registry kinds that hold plain job ids, one zset per queue
 PLACES = ('finished', 'failed', 'deferred', 'ready', 'scheduled', 'canceled')
@@ -73,6 +98,11 @@ def intermediate(queue_key: str) -> str:
     return f'{queue_key}:intermediate'
 
 
+def template(key: str) -> str:
+    """A key with `{0}` in it, for `str.format`: braces of the prefix (a cluster hash tag) are no fields to it."""
+    return FORMAT_KEY_PREFIX + key.removeprefix(PREFIX)
+
+
 def place(kind: str, queue_name: str) -> str:
     """The registry of one kind (wip, leases, wake, aside and those of PLACES) of a queue."""
     return f'{PREFIX}:{kind}:{queue_name}'
@@ -94,8 +124,17 @@ def aside(queue_name: str) -> str:
     return place('aside', queue_name)
 
 
+#: workers of this process whose class has key prefixes of its own, by name: key of the hash, key of the set
+ELSEWHERE: dict[str, tuple[str, str]] = {}
+
+
 def worker(name: str) -> str:
-    return f'{WORKER_PREFIX}{name}'
+    return ELSEWHERE[name][0] if name in ELSEWHERE else f'{WORKER_PREFIX}{name}'
+
+
+def all_workers(name: str) -> str:
+    """The set that a worker enters beside those of its queues."""
+    return ELSEWHERE[name][1] if name in ELSEWHERE else WORKERS
 
 
 def worker_executions(name: str) -> str:
@@ -106,8 +145,43 @@ def workers(queue_name: str) -> str:
     return f'{PREFIX}:workers:{queue_name}'
 
 
+def group(name: str) -> str:
+    return f'{GROUP_PREFIX}{name}'
+
+
+def limit(name: str) -> str:
+    """The configuration of a rate limit."""
+    return f'{PREFIX}:rl:{name}'
+
+
+def slots(limit_name: str) -> str:
+    """Who holds a slot of a rate limit."""
+    return f'{limit(limit_name)}:allowed'
+
+
+def waiting(limit_name: str) -> str:
+    """Who waits for a slot of a rate limit."""
+    return f'{limit(limit_name)}:rate_limited'
+
+
 def scheduler_lock(queue_name: str) -> str:
     return f'{PREFIX}:scheduler-lock:{queue_name}'
+
+
+def scheduler(name: str) -> str:
+    return f'{PREFIX}:scheduler:{name}'
+
+
+def cron_scheduler(name: str) -> str:
+    return f'{PREFIX}:cron_scheduler:{name}'
+
+
+def cron_history(name: str) -> str:
+    return f'{PREFIX}:cron_job:{name}:jobs'
+
+
+def cron_fired(identity: str) -> str:
+    return f'{PREFIX}:cron-fired:{identity}'
 
 
 def clean_registries(queue_name: str) -> str:

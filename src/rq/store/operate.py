@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from rq.store import keys
-from rq.store.call import Call, text
+from rq.store.call import Argument, Call, text
+from rq.store.promote import by_queue
 from rq.store.scripts import load
+
+
+class Canceled(NamedTuple):
+    """ok, canceled (it was already) or gone; and the dependents that went on, by queue."""
+
+    answer: str
+    released: dict[str, list[str]]
 
 
 class Requeued(NamedTuple):
@@ -16,9 +24,16 @@ class Requeued(NamedTuple):
     at: float
 
 
-def cancel(job_id: str, now: float | str = '') -> Call[str]:
-    """Answers ok, canceled (it was already) or gone."""
-    return Call(load('cancel'), [keys.job(job_id)], [now, job_id], text)
+def cancel(
+    job_id: str, release_dependents: bool = False, forget_dependencies: bool = False, now: float | str = ''
+) -> Call[Canceled]:
+    """Its dependents may be released, and its dependencies forget it."""
+
+    def decode(reply: list[bytes]) -> Canceled:
+        return Canceled(reply[0].decode(), by_queue(reply[1:]))
+
+    arguments: list[Argument] = [now, job_id, int(release_dependents), int(forget_dependencies)]
+    return Call(load('cancel'), [keys.job(job_id)], arguments, decode)
 
 
 def requeue(registry_key: str, job_id: str, front: bool = False, now: float | str = '') -> Call[Requeued]:
@@ -30,11 +45,14 @@ def requeue(registry_key: str, job_id: str, front: bool = False, now: float | st
     return Call(load('requeue'), [registry_key, keys.job(job_id)], [now, job_id, int(front)], decode)
 
 
-def delete(job_id: str, remove_from_queue: bool = True) -> Call[str]:
-    """Answers ok or gone."""
-    return Call(load('delete'), [keys.job(job_id)], ['', job_id, int(remove_from_queue)], text)
+def delete(
+    job_id: str, remove_from_queue: bool = True, with_dependents: bool = False, now: float | str = ''
+) -> Call[str]:
+    """Answers ok or gone. Those who waited for the job go on, or are deleted with it."""
+    arguments: list[Argument] = [now, job_id, int(remove_from_queue), int(with_dependents)]
+    return Call(load('delete'), [keys.job(job_id)], arguments, text)
 
 
-def empty(queue: str, limit: int = 1000) -> Call[int]:
+def empty(queue: str, limit: int = 1000, now: float | str = '') -> Call[int]:
     """Removes up to `limit` queued jobs; answers how many."""
-    return Call(load('empty'), [keys.queue(queue)], ['', limit], int)
+    return Call(load('empty'), [keys.queue(queue)], [now, limit], int)

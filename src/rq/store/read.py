@@ -31,6 +31,17 @@ def field(connection: Any, job_id: str, name: str) -> bytes | None:
     return value
 
 
+def statuses(connection: Any, job_ids: Iterable[str]) -> list[str | None]:
+    """The statuses of jobs that exist, as text; None for those that do not."""
+    pipeline = connection.pipeline(transaction=False)
+    for job_id in job_ids:
+        pipeline.hmget(keys.job(job_id), 'status', 'data')
+    found: list[str | None] = []
+    for status, data in pipeline.execute():
+        found.append(status.decode() if status else ('created' if data else None))
+    return found
+
+
 def texts(members: Sequence[bytes | str]) -> list[str]:
     """Ids as text; bytes that are no UTF-8 are shown escaped."""
     return [m if isinstance(m, str) else m.decode('utf-8', errors='backslashreplace') for m in members]

@@ -6,7 +6,7 @@ import base64
 import zlib
 from collections.abc import Mapping
 
-from rq.rules.lease import Lease
+from rq.rules.lease import CLEANER, Lease
 from rq.rules.timing import from_epoch, utcformat
 from rq.store import codec, keys
 from rq.store.call import Answer, Argument, Call, answer
@@ -60,12 +60,24 @@ def _with_end(times: Times, fields: Fields) -> list[codec.Value]:
 
 
 def finish(
-    lease: Lease, result_ttl: int, value: bytes | None, times: Times, fields: Fields, now: float | str = ''
+    lease: Lease,
+    result_ttl: int,
+    value: bytes | None,
+    times: Times,
+    fields: Fields,
+    now: float | str = '',
+    repeat: float | None = None,
+    news: str = '',
 ) -> Call[Answer]:
-    """The execution succeeded with a serialized value (None: it returned None)."""
+    """The execution succeeded with a serialized value (None: it returned None).
+
+    `repeat`: seconds until it is to run again. `news`: what is to be told outside, kept in the outbox.
+    """
     packed = '' if value is None else encode_value(value)
-    arguments: list[Argument] = [result_ttl, lease.worker, *_texts(times), packed, *_with_end(times, fields)]
-    return _call('finish', 'finished', lease, now, arguments)
+    arguments: list[Argument] = [result_ttl, lease.worker, *_texts(times), packed, '' if repeat is None else repeat]
+    names = [*_keys(lease, 'finished'), keys.place('scheduled', lease.queue)]
+    head: list[Argument] = [now, lease.job_id, lease.execution]
+    return Call(load('finish'), names, [*head, *arguments, news, *_with_end(times, fields)], answer)
 
 
 def fail(
@@ -77,20 +89,24 @@ def fail(
     stored: bool = True,
     returned: bytes | None = None,
     now: float | str = '',
+    news: str = '',
 ) -> Call[Answer]:
     """The job is given up. `returned`: the serialized Retry of a job that asked for more than its retries."""
     kind, name, value = 2, 'exc_string', encode_text(text)
     if returned is not None:
         kind, name, value = 5, 'return_value', encode_value(returned)
-    arguments: list[Argument] = [failure_ttl, int(stored), kind, lease.worker, *_texts(times), name, value]
+    worker = '' if lease.worker.startswith(CLEANER) else lease.worker
+    arguments: list[Argument] = [failure_ttl, int(stored), kind, worker, *_texts(times), name, value, news]
     # without the default handler only the status is kept, as in RQ
     arguments += _with_end(times if stored else (), fields)
     return _call('fail', 'failed', lease, now, arguments)
 
 
-def stop(lease: Lease, failure_ttl: int, text: str, fields: Fields, now: float | str = '') -> Call[Answer]:
-    """The execution was stopped on purpose."""
-    arguments: list[Argument] = [failure_ttl, 1, 2, lease.worker, '', '', '', 'exc_string', encode_text(text)]
+def stop(
+    lease: Lease, failure_ttl: int, text: str, fields: Fields, now: float | str = '', started: float | str = ''
+) -> Call[Answer]:
+    """The execution was stopped on purpose; its end is nobody's measure, so only its begin is kept."""
+    arguments: list[Argument] = [failure_ttl, 1, 2, lease.worker, started, '', '', 'exc_string', encode_text(text), '']
     return _call('stop', 'failed', lease, now, [*arguments, *codec.flat(fields)])
 
 

@@ -6,7 +6,14 @@ from typing import Any
 
 from rq.rules.record import JobRecord
 from rq.rules.status import JobStatus
+from rq.rules.timing import utcformat
 from rq.store import codec, keys
+from rq.utils import now
+
+
+def reserve(connection: Any, record: JobRecord) -> bool:
+    """The id of a unique job becomes ours, unless a record of it exists."""
+    return bool(connection.hsetnx(keys.job(record.id), 'created_at', utcformat(record.created_at or now())))
 
 
 def enter(connection: Any, record: JobRecord, status: JobStatus) -> None:

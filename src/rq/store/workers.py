@@ -10,7 +10,8 @@ from rq.store.scripts import load
 
 
 def _keys(name: str, queues: Sequence[str]) -> list[str]:
-    return [keys.worker(name), keys.worker_executions(name), keys.WORKERS, *(keys.workers(queue) for queue in queues)]
+    sets = [keys.all_workers(name), *(keys.workers(queue) for queue in queues)]
+    return [keys.worker(name), keys.worker_executions(name), *sets]
 
 
 def born(

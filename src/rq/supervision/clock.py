@@ -1,4 +1,4 @@
-"""One thread with a table of periodic verbs: renew and beat, promote what is due, adopt expired leases.
+"""One thread with a table of periodic verbs: renew and beat, promote what is due, take out news, adopt expired leases.
 
 Neither a long job nor a blocked wait starves it. It finds and adopts; it runs no user code and writes no log itself:
 what it found goes to the inbox of the main loop.
@@ -16,8 +16,9 @@ from uuid import uuid4
 
 from rq.defaults import LEASE_RENEW_INTERVAL, PROMOTE_INTERVAL, RESCUE_INTERVAL
 from rq.rules.lease import Lease
-from rq.store import claim, promote, workers
+from rq.store import claim, outbox, promote, workers
 from rq.store.call import Line, is_weather
+from rq.supervision.courier import Courier
 from rq.supervision.gate import passage
 
 ADOPT_AT_ONCE = 20  # orphans per look; a full look is followed by another at once
@@ -32,7 +33,6 @@ class Inbox:
     wake: Callable[[], None]
     orphans: list[tuple[str, claim.Orphan]] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
-    commands: list[dict[str, Any]] = field(default_factory=list)
     words: list[tuple[int, str]] = field(default_factory=list)
     vanished: bool = False  # the books no longer know this worker
 
@@ -69,12 +69,14 @@ class Clock:
         rescue_interval: float = RESCUE_INTERVAL,
     ) -> None:
         self._line = Line(client)
+        self._courier = Courier(client)
         self._name, self._instance, self._queues = worker_name, instance, list(queues)
         self._inbox, self._leases, self._may_rescue = inbox, leases, may_rescue
         self._worker_ttl, self._lease_seconds = worker_ttl, lease_seconds
         self._table: list[tuple[float, Callable[[], bool | None]]] = [
             (renew_interval, self._renew_and_beat),
             (PROMOTE_INTERVAL, self._promote),
+            (PROMOTE_INTERVAL, self._take_news),
             (rescue_interval, self._rescue),
         ]
         self._stop = threading.Event()
@@ -94,6 +96,7 @@ class Clock:
         if self._thread is not None:
             self._thread.join(timeout=10)
         self._line.drop()
+        self._courier.finish()
 
     def _run(self) -> None:
         due = [time.monotonic() + random.uniform(0, period) for period, _ in self._table]
@@ -144,8 +147,17 @@ class Clock:
                 self._inbox.lost.append(lease.execution)
                 self._inbox.wake()
 
-    def _promote(self) -> None:
-        self._call(*(promote.promote_due(queue, PROMOTE_BATCH) for queue in self._queues))
+    def _promote(self) -> bool:
+        due: list[Any] = [promote.promote_due(queue, PROMOTE_BATCH) for queue in self._queues]
+        left = self._call(*due, promote.promote_dependents())[-1]
+        return bool(left)
+
+    def _take_news(self) -> None:
+        # in a call of their own: a refusal of another would lose them until their time is up
+        if self._courier.is_free:
+            (news,) = self._call(outbox.take(1))
+            for one in news:
+                self._courier.take_along(one)
 
     def _rescue(self) -> bool:
         if time.monotonic() < self._quiet_until:

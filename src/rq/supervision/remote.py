@@ -25,6 +25,11 @@ class Remote:
         self._listener: Listener | None = None
         self.thread = threading.Thread(target=self._run, name='rq-remote', daemon=True)
 
+    @property
+    def pubsub(self) -> Any:
+        """redis-py's object, for programs that look at it; None while the server is away."""
+        return None if self._listener is None else self._listener.pubsub
+
     def start(self) -> None:
         """Subscribe, then listen. A server that is away is tried again by the thread."""
         self._subscribe()

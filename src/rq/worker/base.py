@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-import time
+import sys
+import threading
 import warnings
 from collections.abc import Callable
 from random import Random
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from rq import eras
 from rq.connections import rebuild
 from rq.defaults import (
     DEFAULT_JOB_MONITORING_INTERVAL,
@@ -25,46 +26,66 @@ from rq.defaults import (
     RESCUE_INTERVAL,
     SOCKET_TIMEOUT,
 )
-from rq.executors.outbox import Direct, Outbox
+from rq.executions import WORKER_EXECUTIONS_KEY_TEMPLATE
+from rq.executors import tree
+from rq.executors.outbox import Outbox
+from rq.failure.capture import Kind
 from rq.job import Job
 from rq.logutils import setup_loghandlers
-from rq.perform import steps
 from rq.queue import Queue
-from rq.rules import routing, shutdown
+from rq.rules import routing
+from rq.rules.exits import signal_name
 from rq.rules.lease import Lease
 from rq.rules.names import shown
 from rq.rules.routing import DequeueStrategy
 from rq.serializers import resolve_serializer
 from rq.store import keys
 from rq.supervision.clock import Clock
-from rq.supervision.remote import Remote
 from rq.timeouts import UnixSignalDeathPenalty
-from rq.utils import backend_class, ensure_job_list, get_connection_from_queues, now
+from rq.utils import backend_class
 from rq.version import VERSION
-from rq.worker import life
+from rq.worker import dequeue, life, plain, timetable, unforeseen
+from rq.worker.attempts import Attempts
+from rq.worker.books import Books
+from rq.worker.life import SHUTDOWN_SIGNAL, WorkerStatus
 from rq.worker.loop import Loop
 from rq.worker.maintenance import Maintenance
 from rq.worker.outcomes import Outcomes
-from rq.worker.signals import listening
+from rq.worker.signals import listening, stop_ringing
+from rq.worker.stopping import Stopping
 
 if TYPE_CHECKING:
     from redis import Redis
 
-    from rq.executors.base import Executor, Running
+    from rq.executors.base import Executor
+
+__all__ = [
+    'PUBSUB_CHANNEL_TEMPLATE', 'SHUTDOWN_SIGNAL', 'VERSION', 'WORKER_EXECUTIONS_KEY_TEMPLATE', 'BaseWorker',
+    'DequeueStrategy', 'WorkerStatus', 'logger', 'setprocname', 'signal_name',
+]  # fmt: skip
+
+PUBSUB_CHANNEL_TEMPLATE = keys.channel('%s')
 
 logger = logging.getLogger('rq.worker')
 if logger.level == logging.NOTSET:
     logger.setLevel(logging.INFO)
 
+_set_title: Any = None
 try:
-    from setproctitle import setproctitle as setprocname
+    from setproctitle import setproctitle
+
+    _set_title = setproctitle
 except ImportError:
-
-    def setprocname(title: str) -> None:
-        """Without the package `setproctitle` the process keeps its title."""
+    pass
 
 
-class BaseWorker(Outcomes, Maintenance):
+def setprocname(title: str) -> None:
+    """Set the process title; without the package `setproctitle` it stays."""
+    if _set_title is not None:
+        _set_title(title)
+
+
+class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping):
     """Takes jobs from queues and has them run; what it runs them in is an argument that subclasses choose."""
 
     redis_worker_namespace_prefix = keys.WORKER_PREFIX
@@ -83,6 +104,7 @@ class BaseWorker(Outcomes, Maintenance):
     renew_interval: float = LEASE_RENEW_INTERVAL
     rescue_interval: float = RESCUE_INTERVAL
 
+    @eras.hiding('exc_handler')
     def __init__(
         self,
         queues: Any,
@@ -101,25 +123,25 @@ class BaseWorker(Outcomes, Maintenance):
         prepare_for_work: bool = True,
         serializer: Any = None,
         work_horse_killed_handler: Callable[..., Any] | None = None,
+        exc_handler: Any = None,
     ) -> None:
-        self.connection: Any = connection or get_connection_from_queues(ensure_job_list(queues))
-        if self.connection is None:
-            raise TypeError('a Worker needs a connection: give connection=..., or queues that have one')
-        self.name = name or uuid4().hex
+        self.disable_default_exception_handler = disable_default_exception_handler
+        queues = self._begin(connection, queues, exception_handlers, exc_handler)
+        self.name = name or self._name_of_old() or uuid4().hex
+        life.settle_in(self)
         self.job_class = backend_class(self, 'job_class', override=job_class)
         self.queue_class = backend_class(self, 'queue_class', override=queue_class)
-        self._serializer_arg = serializer
-        self.serializer = resolve_serializer(serializer)
+        self._serializer_arg, self.serializer = serializer, resolve_serializer(serializer)
         self.queues: list[Any] = self._queues_of(queues)
-        self.default_result_ttl = default_result_ttl
+        self.default_result_ttl = DEFAULT_RESULT_TTL if default_result_ttl is None else default_result_ttl
         self.worker_ttl = worker_ttl or _deprecated_ttl(default_worker_ttl) or DEFAULT_WORKER_TTL
         self.maintenance_interval = maintenance_interval
         self.job_monitoring_interval = job_monitoring_interval
         self.log_job_description = log_job_description
-        self.disable_default_exception_handler = disable_default_exception_handler
-        self._exc_handlers: list[Any] = list(ensure_job_list(exception_handlers)) if exception_handlers else []
         self._work_horse_killed_handler = work_horse_killed_handler
+        self.validate_queues()
         self._start_state()
+        life.allow_waiting(self.connection, self.connection_timeout)
         if prepare_for_work:
             self.hostname, self.pid = life.hostname(), os.getpid()
             self.ip_address = life.client_address(self.connection, self.name, logger)
@@ -127,10 +149,17 @@ class BaseWorker(Outcomes, Maintenance):
     def _start_state(self) -> None:
         self.log = logger
         self.hostname, self.pid, self.ip_address = None, None, 'unknown'
-        self.version, self.python_version = VERSION, None
+        self.version, self.python_version = VERSION, sys.version
         self.instance = uuid4().hex  # one per process, so that a namesake is not mistaken for us
         self.executions: dict[str, Any] = {}
         self.leases: dict[str, Lease] = {}
+        self.prepared: set[str] = set()  # executions that no claim made
+        self._executions: list[Any] = []
+        self._takes_execution: bool | None = None
+        self.horse_lock = threading.RLock()
+        self.horse_end: list[Any] = []  # how the horse ended, once that is known
+        self._remote: Any = None
+        self.redis_server_version: Any = None
         self.told = 0  # how often the handlers were begun for the failure at hand
         self.successful_job_count = self.failed_job_count = 0
         self.total_working_time = 0.0
@@ -143,7 +172,7 @@ class BaseWorker(Outcomes, Maintenance):
         self._state = 'starting'
         self._is_horse = False
         self._horse_pid = 0
-        self._stop_requested = self._cold = False
+        self._stop_requested = self._cold = self._is_leaving = False
         self._first_signal_at: float | None = None
         self._shutdown_requested_date: Any = None
         self._stopped_job_id: str | None = None
@@ -151,21 +180,25 @@ class BaseWorker(Outcomes, Maintenance):
         self._ordered_queues = list(self.queues)
         self._random = Random()
         self._loop: Loop | None = None
-        self.outbox: Outbox = Direct(self.connection, self.log, self.name)
+        self.outbox: Outbox = self.direct_outbox()
 
     def _queues_of(self, queues: Any) -> list[Any]:
         found = []
-        for queue in ensure_job_list(queues):
+        for queue in queues:
             if isinstance(queue, str):
                 queue = self.queue_class(
                     queue, connection=self.connection, job_class=self.job_class, serializer=self.serializer,
                     death_penalty_class=self.death_penalty_class,
                 )  # fmt: skip
+                queue = eras.heir(self, queue)
             found.append(queue)
-        for queue in found:
+        return found
+
+    def validate_queues(self) -> None:
+        """`TypeError` for a queue of another class."""
+        for queue in self.queues:
             if not isinstance(queue, self.queue_class):
                 raise TypeError(f'{queue!r} is not of type {self.queue_class} or string types')
-        return found
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, self.__class__):
@@ -174,6 +207,16 @@ class BaseWorker(Outcomes, Maintenance):
 
     def __hash__(self) -> int:
         return hash(self.name)
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """For how long `dequeue_any` may block."""
+        return max(1, int(self.worker_ttl) - 15)
+
+    @property
+    def connection_timeout(self) -> int:
+        """What the socket timeout of its connection is raised to, so that it outlasts a blocking dequeue."""
+        return self.dequeue_timeout + 10
 
     # --- names --------------------------------------------------------------------------------------------------
 
@@ -196,10 +239,6 @@ class BaseWorker(Outcomes, Maintenance):
                 if pid:
                     return int(pid)
         return self._horse_pid
-
-    def queue_names(self) -> list[str]:
-        """Names of its queues."""
-        return [queue.name for queue in self.queues]
 
     def queue_keys(self) -> list[str]:
         """Keys of its queues."""
@@ -239,129 +278,113 @@ class BaseWorker(Outcomes, Maintenance):
     ) -> bool:
         """Do jobs until told to stop (burst: until the queues are empty); returns whether any was done.
 
-        Every worker promotes what is due, so `with_scheduler` is accepted and changes nothing.
+        Every worker promotes what is due; with `with_scheduler` a scheduler also holds the locks of the queues.
         """
         self._dequeue_strategy = DequeueStrategy(dequeue_strategy)
         self._stop_requested = self._cold = False
         self._first_signal_at = None
         loop = self._loop = Loop(self, burst, max_jobs, max_idle_time)
-        clock = remote = None
-        try:
-            with listening(self, loop.bell.rings):
-                setup_loghandlers(logging_level, date_format, log_format, name='rq.worker')
-                setup_loghandlers(logging_level, date_format, log_format, name='rq.job')
-                if not loop.arrive():
+        clock = None
+        log = (logging_level, date_format, log_format)
+        self._set_up_log(*log)  # before the first fork: what a job writes to our loggers must be seen, too
+        with listening(self, loop.bell.rings):
+            try:
+                if not loop.arrive(
+                    lambda: self.bootstrap(*log), lambda: timetable.begin(self, with_scheduler, burst, log)
+                ):
                     return False
-                clock, remote = self._start_threads(loop)
+                clock = self._start_clock(loop)
                 self.outbox = loop.outbox
-                self.log.info('*** Listening on %s...', shown(', '.join(self.queue_names())))
-                return loop.run()
-        finally:
-            self._leave(loop, clock, remote)
+                return unforeseen.run(self, loop)
+            finally:
+                self._leave(loop, clock)
 
-    def _start_threads(self, loop: Loop) -> tuple[Clock, Remote]:
+    def bootstrap(
+        self,
+        logging_level: str | int | None = 'INFO',
+        date_format: str = DEFAULT_LOGGING_DATE_FORMAT,
+        log_format: str = DEFAULT_LOGGING_FORMAT,
+    ) -> None:
+        """Set up the log, enter the books, listen for commands."""
+        self._set_up_log(logging_level, date_format, log_format)
+        self.register_birth()
+        self.log.info('Worker %s: started with PID %d, version %s', self.name, os.getpid(), self.version)
+        self.subscribe()
+        self.set_state(WorkerStatus.STARTED)
+        self.log.info('*** Listening on %s...', shown(', '.join(self.queue_names())))
+
+    @staticmethod
+    def _set_up_log(level: str | int | None, date_format: str, log_format: str) -> None:
+        for name in ('rq.worker', 'rq.job'):
+            setup_loghandlers(level, date_format, log_format, name)
+
+    def _start_clock(self, loop: Loop) -> Clock:
         clock = Clock(
             rebuild(self.connection, socket_timeout=SOCKET_TIMEOUT), self.name, self.instance, self.queue_names(),
             loop.inbox, loop.leases, loop.may_rescue, self.worker_ttl + 60,
             loop.executor.lease_seconds or self.lease_seconds, self.renew_interval, self.rescue_interval,
         )  # fmt: skip
-        remote = Remote(rebuild(self.connection, socket_timeout=SOCKET_TIMEOUT), self.name, loop.deliver)
         clock.start()
-        remote.start()
-        return clock, remote
+        return clock
 
-    def _leave(self, loop: Loop, clock: Clock | None, remote: Remote | None) -> None:
-        for thread in (clock, remote):
-            if thread is not None:
-                thread.stop()
+    def _leave(self, loop: Loop, clock: Clock | None) -> None:
+        self._is_leaving = True  # one more signal changes nothing now
+        stop_ringing()
+        if clock is not None:
+            clock.stop()
+        self.stop_scheduler()  # before the executor: it was forked, and holds copies of descriptors
         loop.close()
         self._loop = None
-        self.outbox = Direct(self.connection, self.log, self.name)
-        if clock is not None:
+        self.outbox = self.direct_outbox()
+        if clock is None:
+            self.unsubscribe()
+        else:
             try:
-                self.register_death()
+                self.teardown()
             except Exception as error:
                 self.log.error('Worker %s: could not sign off: %s', self.name, error)
             self.log.info('Worker %s: done, quitting', self.name)
+        self._is_leaving = False
 
     def make_executor(self, loop: Loop) -> Executor:
         """What jobs run in; subclasses choose."""
         raise TypeError('BaseWorker runs nothing by itself: use Worker or SimpleWorker')
 
-    def announce(self, running: Running) -> None:
+    def announce_job(self, job: Any, queue: Any) -> None:
         """Say which job begins."""
-        self.procline(f'Running {running.lease.job_id} from {running.queue.name}')
-        what = running.job.description or '' if self.log_job_description else ''
-        words = f'{what[:300]} ({running.lease.job_id})' if what else running.lease.job_id
-        self.log.info('%s', shown(f'{running.queue.name}: {words}'))
+        self.procline(f'Running {job.id} from {queue.name}')
+        what = job.description or '' if self.log_job_description else ''
+        words = f'{what[:300]} ({job.id})' if what else job.id
+        self.log.info('%s', shown(f'{queue.name}: {words}'))
 
     def execute_job(self, job: Any, queue: Any) -> None:
         """Run a job that was taken, to its end."""
-        assert self._loop is not None, 'execute_job is called by work()'
-        self._loop.execute(job)
+        if self._loop is None or not self._loop.execute(job):
+            self.execute_alone(job, queue)
 
-    def main_work_horse(self, job: Any, queue: Any) -> None:
-        """What a work horse does: signals and environment, then the job."""
-        self.setup_work_horse_signals()
+    def execute_alone(self, job: Any, queue: Any) -> None:
+        """The same for a job that no loop has, and for those who override a part of it."""
+        raise NotImplementedError('BaseWorker runs nothing by itself: use Worker or SimpleWorker')
+
+    def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
+        """The next job and its queue, or None; waits through bad weather, with signs of life."""
+        return dequeue.next_job(self, timeout, max_idle_time)
+
+    # --- horses -------------------------------------------------------------------------------------------------
+
+    def enter_job(self, job: Any, queue: Any) -> None:
+        """Environment and title of a process that runs a job."""
         os.environ['RQ_WORKER_ID'], os.environ['RQ_JOB_ID'] = self.name, job.id
         self.procline(f'Running job {job.id} from {queue.name}')
-        self.perform_job(job, queue, self.execution)
 
-    def setup_work_horse_signals(self) -> None:
-        """The signals of a horse; its executor has set them when it was born."""
+    def leave_job(self, job: Any) -> None:
+        """The work of a job that timed out is over; what a finished job leaves behind may live on."""
+        if job._failure is not None and job._failure.kind is Kind.TIMED_OUT:
+            tree.kill_descendants(os.getpid())
 
-    def prepare_job_execution(self, job: Any, remove_from_intermediate_queue: bool = False) -> None:
-        """The job begins here. The store was told by the claim."""
-        job.started_at = job.last_heartbeat = now()
-
-    def perform_job(self, job: Any, queue: Any, execution: Any = None) -> bool:
-        """Run one job completely, here; returns whether it succeeded."""
-        return steps.run(job, queue, execution or self.execution, self)
-
-    def handle_execution_ended(self, job: Any, queue: Any, heartbeat_ttl: int) -> None:
-        """The function has returned or raised."""
-        job.ended_at = job.last_heartbeat = now()
-
-    @property
-    def execution(self) -> Any:
-        """The execution at hand, or None."""
-        return next(iter(self.executions.values()), None)
-
-    # --- signals ------------------------------------------------------------------------------------------------
-
-    def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """SIGINT or SIGTERM: leave after the current job; a second one later: at once. Sets flags only."""
-        busy = self._loop is not None and self._loop.is_busy
-        what = shutdown.decide(time.monotonic(), self._first_signal_at, busy)
-        if what == 'ignore':
-            return
-        if what == 'cold':
-            self.request_force_stop(signum, frame)
-            return
-        self._first_signal_at = time.monotonic()
-        self._stop_requested = True
-        if what == 'warm' and self._loop is not None:
-            self._loop.warm_shutdown_begins()
-
-    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Kill what runs and leave."""
-        self._cold = True
-        if self._loop is not None:
-            self._loop.cold_shutdown_begins()
-
-    def handle_warm_shutdown_request(self) -> None:
-        """A stop was requested while a job runs; called before that job has ended."""
-        self.log.info('Worker %s: warm shut down requested, stopping after the current job', self.name)
-
-    def kill_horse(self, sig: int = 9) -> None:
-        """Signal the process of the job that runs, with its descendants."""
-        if self._loop is not None:
-            for running in list(self._loop.running.values()):
-                self._loop.executor.kill(running, sig)
-
-    def request_stop_job(self, job_id: Any) -> bool:
-        """Stop a job if it runs here and can be stopped."""
-        return self._loop is not None and self._loop.stop_job(str(job_id))
+    def maintain_heartbeats(self, job: Any, execution: Any) -> None:
+        """Signs of life of the worker, the execution and the job, while somebody else's horse runs it."""
+        plain.maintain_heartbeats(self, job, execution)
 
     def procline(self, message: str) -> None:
         """The process title, with `setproctitle` installed."""

@@ -16,6 +16,7 @@ from rq.store import claim, promote
 from rq.store.call import Answer, Call, Line, ResponseError, is_weather
 from rq.store.wait import Waiter
 
+ADOPT_AT_ONCE = 10  # orphans per queue and look
 IDLE_SECONDS = 1.0  # how long one wait lasts: the latency for jobs that RQ 3.0 producers pushed without a token
 
 
@@ -43,6 +44,10 @@ class Conversation:
     def patiently(self, *calls: Call[Any], waits: bool = True) -> list[Any]:
         """The replies, however long the server is away; errors of single calls stand in the place of their reply."""
         return list(self._weather(lambda: self._replies(calls), waits))
+
+    def through(self, action: Callable[[], Any]) -> Any:
+        """What somebody else's call gives, however long the server is away."""
+        return self._weather(action)
 
     def _weather(self, action: Callable[[], Any], waits: bool = True) -> Any:
         began, delay = time.monotonic(), 0.1
@@ -89,11 +94,11 @@ class Conversation:
         """Meet the server, and teach it the scripts."""
         self._weather(self.line.load_scripts)
 
-    def settle(self, waiting: list[Settlement]) -> None:
-        """Write what waits, and tell."""
-        if waiting:
-            replies = self.patiently(*(one.call for one in waiting))
-            self._told(waiting, replies)
+    def settle(self, waiting: list[Settlement]) -> list[Any]:
+        """Write what waits, and tell; the answers."""
+        replies = self.patiently(*(one.call for one in waiting)) if waiting else []
+        self._told(waiting, replies)
+        return replies
 
     def next(self, waiting: list[Settlement], queues: list[str], lease_seconds: float, begun: bool) -> claim.Claims:
         """Write what waits and take the next job, in one round trip."""
@@ -133,6 +138,16 @@ class Conversation:
     def promote(self, queues: list[str]) -> int:
         """Queue what is due; returns how many."""
         return sum(self.patiently(*(promote.promote_due(queue, 1000) for queue in queues)))
+
+    def rescue(self, queues: list[str], lease_seconds: float) -> list[tuple[str, claim.Orphan]]:
+        """Adopt a few executions per queue whose workers were lost."""
+        ids = [[uuid4().hex for _ in range(ADOPT_AT_ONCE)] for _ in queues]
+        pairs = list(zip(queues, ids, strict=True))
+        replies = self.patiently(
+            *(claim.rescue(queue, self._worker.name, some, lease_seconds) for queue, some in pairs)
+        )
+        found = [pair for pair in zip(queues, replies, strict=True) if isinstance(pair[1], claim.Rescued)]
+        return [(queue, orphan) for queue, rescued in found for orphan in rescued.orphans]
 
     def begin(self, lease: Lease) -> None:
         """Mark that user code may run; nobody waits for the reply."""

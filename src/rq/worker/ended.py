@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rq.callbacks import execute_stopped_callback
 from rq.defaults import HANDLER_TIMEOUT
 from rq.executors.base import Ended, Running
 from rq.failure import capture
@@ -40,11 +39,15 @@ def died(loop: Any, ended: Ended) -> None:
     """Judge the end of a process that reported no outcome."""
     running, worker = ended.running, loop.worker
     why = running.watch.killed_for
-    if why is Why.LOST:
+    if running.settled:
+        left_in_handlers(loop, running)
+    elif why is Why.LOST:
+        if running.job.rate_limit_key:
+            loop.outbox.emit(handed_back(running))  # of this nothing is written, but its slot is free now
         loop.forget(running)
     elif ended.orphaned:
         loop.abandon(running)
-    elif why is Why.STOPPED:
+    elif why is Why.STOPPED or worker._stopped_job_id == running.lease.job_id:
         _stopped(loop, running)
     elif running.failure is not None:
         resume(loop, running)  # it died while somebody was told of a failure: that failure goes on
@@ -75,6 +78,14 @@ def _killed(loop: Any, ended: Ended, why: Why | None) -> None:
     resume(loop, running)
 
 
+def left_in_handlers(loop: Any, running: Running) -> None:
+    """Of a worker of 0.x: the failure was written before its handlers, and they did not come to their end."""
+    failure: Any = running.failure or running.job._failure
+    if failure is not None:
+        fenced('Storing a failure', None, lambda: loop.worker.left_in_handlers(running.job, failure), loop.worker.log)
+    loop.forget(running)
+
+
 def _stopped(loop: Any, running: Running) -> None:
     worker, job = loop.worker, running.job
     running.failure = failure = capture.stopped()
@@ -83,7 +94,7 @@ def _stopped(loop: Any, running: Running) -> None:
         return
 
     def tell() -> None:
-        execute_stopped_callback(job, worker.death_penalty_class)
+        job.execute_stopped_callback(worker.death_penalty_class)
 
     fenced('The on_stopped callback', failure, tell, worker.log)
     settle_quietly(loop, running)

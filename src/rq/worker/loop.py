@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
-import os
 import select
 import time
+from collections.abc import Callable
 from typing import Any
 
 from rq.exceptions import ColdShutdown
@@ -13,22 +13,26 @@ from rq.executors.base import Ended, Running
 from rq.executors.horse import ignore_stop_signals
 from rq.executors.outbox import Held
 from rq.failure.capture import Failure, capture, from_dict
+from rq.failure.notify import Settlement
 from rq.rules import watch
 from rq.rules.lease import Lease
+from rq.store.call import Answer
 from rq.store.claim import Orphan
 from rq.supervision.bell import Bell
 from rq.supervision.clock import Inbox
+from rq.worker import attempts, plain, taken
 from rq.worker import ended as after
-from rq.worker import taken
 from rq.worker.claiming import Conversation, GaveUp, burst_patience, gives_up
+from rq.worker.fetching import LOOK_SECONDS, Fetching
+from rq.worker.interrupts import Interrupts
+from rq.worker.orders import Orders
 
-LOOK_SECONDS = 1.0
 ERROR_PAUSE = 1.0
 ORPHANS_IN_HAND = 20  # from here on no more are adopted: each may need a process for its handlers
 STREAK = 1000
 
 
-class Loop:
+class Loop(Fetching, Interrupts):
     """One call of `work()`."""
 
     def __init__(self, worker: Any, burst: bool, max_jobs: int | None, max_idle_time: int | None) -> None:
@@ -46,18 +50,32 @@ class Loop:
         self.talk.give_up = lambda since: gives_up(
             worker._stop_requested, bool(self.running or self.outbox.waiting), since
         )
-        self.outbox = Held(self.note)
+        self.outbox = Held(self.note, lambda one: self.commit(self.running[one.lease.execution], one))
         self.executor: Any = worker.make_executor(self)
+        self.executor.on_commit = self.commit
         self._waiting_since: float | None = None
         self._warm = False
+        self.orders = Orders(worker.handle_payload, self.bell.ring)
+        self.is_plain, self._dequeues_itself = plain.wants_plain(worker), plain.dequeues_itself(worker)
+        self._is_loose = self.is_plain or not plain.is_ours(worker, 'execute_job')
+        self._beats_itself = not plain.is_ours(worker, 'heartbeat')
+        self.outbox.at_once = self._inline_busy() and not plain.is_ours(worker, 'perform_job')
+        self._untouched: list[Running] = []
+        self._is_suspended = False
         self._streak = 0  # jobs in a row, without a wait between them
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
     def run(self) -> bool:
         """Until there is a reason to leave; returns whether any job was done."""
-        self.executor.prepare()
+        if not self.is_plain:
+            self.executor.prepare()
         idle_since = time.monotonic()
+        if self.burst:
+            self.talk.promote(self.worker.queue_names())  # what is due may belong in front of what waits
+            seconds = self.executor.lease_seconds or self.worker.lease_seconds
+            for queue_name, orphan in self.talk.rescue(self.worker.queue_names(), seconds):
+                self._adopt(queue_name, orphan)  # the clock may not come to it before a burst is over
         while not self._leaving():
             self.attend(0)
             running = None if self._leaving() else self._next()
@@ -65,8 +83,15 @@ class Loop:
                 self._streak += 1
                 self._carry_out(running)
                 idle_since = time.monotonic()
+            elif self._is_suspended:
+                if self.burst:
+                    break
+                self.attend(LOOK_SECONDS)
+                idle_since = time.monotonic()
             elif self.burst:
-                if not self.talk.promote(self.worker.queue_names()):
+                if self.running:
+                    self.attend(LOOK_SECONDS)  # an orphan, which may be tried again at once
+                elif not self.talk.promote(self.worker.queue_names()):
                     break
             elif self.max_idle_time is not None and time.monotonic() - idle_since >= self.max_idle_time:
                 self.worker.log.info('Worker %s: idle for %d seconds, leaving', self.worker.name, self.max_idle_time)
@@ -76,21 +101,21 @@ class Loop:
         self._finish()
         return self.jobs_done > 0
 
-    def arrive(self) -> bool:
+    def arrive(self, bootstrap: Callable[[], None], schedule: Callable[[], None]) -> bool:
         """Meet the server, enter the books; False when we were told to leave before it came."""
         try:
             self.talk.load_scripts()
+            self.talk.through(schedule)
         except GaveUp:
             if self.worker._stop_requested:
                 return False
             raise
-        self.worker.register_birth()
-        self.worker.log.info(
-            'Worker %s: started with PID %d, version %s', self.worker.name, os.getpid(), self.worker.version
-        )
         gc.collect()
         gc.freeze()  # what is there now is shared with every horse: no collection there may copy its pages
-        self.executor.open()
+        attempts.note_words(self.worker)
+        if not self.is_plain:
+            self.executor.open()
+        bootstrap()
         return True
 
     def _leaving(self) -> bool:
@@ -100,7 +125,15 @@ class Loop:
         """Let orphans under way come to their end, and store what is held."""
         while self.running:
             self.attend(LOOK_SECONDS)
+        for running in self._untouched:
+            if self._is_held(running):
+                self.outbox.emit(after.handed_back(running))
         self.talk.settle(self.outbox.waiting)
+        if self.jobs_done and self.worker.get_state() == 'busy':  # a claim says so by itself, but there is none more
+            try:
+                self.talk.through(lambda: self.worker.set_state('idle'))
+            except GaveUp:
+                return
 
     # --- what other threads and signal handlers say --------------------------------------------------------------
 
@@ -112,39 +145,28 @@ class Loop:
     def leases(self) -> list[Lease]:
         """What the clock must renew; it asks at each of its beats."""
         self.executor.pulse()
-        running = [running.lease for running in list(self.running.values())]
+        running = [running.lease for running in list(self.running.values()) if not running.settled]
         return running + self.inbox.leases(self.worker.name, self.executor.lease_seconds or self.worker.lease_seconds)
 
     def may_rescue(self) -> bool:
         """Whether orphans could be seen to."""
         in_hand = len(self.inbox.orphans) + len(self.running)
-        return in_hand < ORPHANS_IN_HAND and (self.executor.rescues_while_busy or not self.running)
+        busy = bool(self.running) and (self.is_plain or not self.executor.rescues_while_busy)
+        return in_hand < ORPHANS_IN_HAND and not busy
 
     def deliver(self, message: dict[str, Any]) -> None:
         """A command from the remote thread."""
-        self.inbox.commands.append(message)
-        self.bell.ring()
+        self.orders.deliver(message)
 
-    def warm_shutdown_begins(self) -> None:
-        """To be said by the main loop, which may write to the server."""
-        self._warm = True
-        self.bell.ring()
+    def claimed(self, job_id: str) -> Running | None:
+        """What was claimed of a job, and has not ended."""
+        return self._claimed.get(job_id)
 
-    def cold_shutdown_begins(self) -> None:
-        """User code in this process is interrupted here; horses are killed by `attend`."""
-        self.worker.log.warning('Worker %s: cold shut down', self.worker.name)
-        self.bell.ring()
-        if self._inline_busy() and self._main is not None:
-            raise ColdShutdown
-
-    def stop_job(self, job_id: str) -> bool:
-        """Have a running job killed and recorded as stopped, if it can be."""
-        for running in self.running.values():
-            if running.lease.job_id == job_id and not self._inline_busy():
-                running.watch.stop_requested = True
-                self.worker._stopped_job_id = job_id
-                return True
-        return False
+    def begins(self, running: Running) -> None:
+        """User code may run from here on; said once."""
+        if self.executor.lease_seconds and not running.begun:
+            running.begun = True
+            self.talk.begin(running.lease)
 
     def prepare_child(self) -> None:
         """In a horse, right after the fork: ours are not its descriptors, nor its signals."""
@@ -157,90 +179,77 @@ class Loop:
         self.talk.close()
         self.bell.close()
 
-    # --- claiming -----------------------------------------------------------------------------------------------
-
-    def _next(self) -> Running | None:
-        """Settle what is held and claim, in one round trip."""
-        worker, seconds = self.worker, self.executor.lease_seconds
-        worker.maintain()
-        more = True
-        while more:
-            try:
-                claims = self.talk.next(self.outbox.waiting, worker.ordered_names(), seconds, begun=seconds == 0)
-            except GaveUp:
-                if worker._stop_requested:
-                    return None
-                raise
-            for job_id in claims.dropped:
-                worker.log.warning('Worker %s: id %r was listed, but is not to be run; dropped', worker.name, job_id)
-            if claims.taken:
-                return self._register(taken.of_claim(worker, seconds, claims.taken[0]))
-            more = claims.more and not self._leaving()
-        return None
-
-    def _register(self, running: Running) -> Running:
-        execution = running.execution
-        self.running[execution.id] = self._claimed[execution.job_id] = running
-        self.worker.executions[execution.id] = execution
-        return running
-
-    def _wait_for_work(self, idle_since: float) -> None:
-        """Until a token, a signal, an orphan, or about a second has come."""
-        self._streak = 0
-        queues = self.worker.queue_names()
-        descriptor = self.talk.wait_descriptor(queues)
-        limit = LOOK_SECONDS * 1.2
-        if self.max_idle_time is not None:
-            limit = min(limit, max(idle_since + self.max_idle_time - time.monotonic(), 0))
-        self._waiting_since = self._waiting_since or time.monotonic()
-        readable = self.attend(limit, descriptor)
-        if descriptor is not None and (readable or time.monotonic() - self._waiting_since > LOOK_SECONDS + 3):
-            self.talk.waited(readable)
-            self._waiting_since = None
-
     # --- one job ------------------------------------------------------------------------------------------------
 
     def _carry_out(self, running: Running) -> None:
         worker = self.worker
         self._main = running
-        worker.announce(running)
+        worker.announce_job(running.job, running.queue)
         try:
+            if self._is_loose:
+                self.orders.leave()
             worker.execute_job(running.job, running.queue)
         except ColdShutdown:
+            if self._is_loose:
+                self.let_expire([running])
+            if running.settled:
+                after.left_in_handlers(self, running)
             raise
         except Exception as error:
             worker.log.exception('Worker %s: execute_job raised on job %s', worker.name, running.lease.job_id)
             self._failed_here(running, error)
         finally:
             self._main = None
-        if not running.ended:  # an overridden execute_job did not run it: somebody else may
-            self.outbox.emit(after.handed_back(running))
-            self.forget(running)
+            self.orders.come_back()
+        if not running.ended:
+            self._see_how_it_ended(running)
         self.jobs_done += 1
+
+    def _see_how_it_ended(self, running: Running) -> None:
+        """It was run in a way of their own, and settled or not; or an overridden execute_job did not run it at all.
+
+        Somebody else may, but not this worker: it would be handed the same job for ever.
+        """
+        self.talk.settle(self.outbox.waiting)
+        if self._is_held(running):
+            self._untouched = [*self._untouched[-STREAK:], running]
+        self.forget(running)
+
+    def _is_held(self, running: Running) -> bool:
+        return bool(self.talk.through(lambda: plain.is_held(self.worker, running.lease)))
 
     def _failed_here(self, running: Running, error: Exception) -> None:
         """Code of a subclass raised around the job: the job's failure, because handed back it would raise for ever."""
         if not running.ended:
             self.executor.kill(running)
+            if self.worker._horse_pid:  # a plain one
+                self.worker.kill_horse()
+                self.worker.wait_for_horse()
             running.failure = capture(error)
             after.settle_quietly(self, running)
 
-    def execute(self, job: Any) -> None:
-        """What `execute_job` does: run the claimed job to its end, minding everything else meanwhile."""
-        running = self._claimed[job.id]
+    def execute(self, job: Any) -> bool:
+        """Run a claimed job to its end, minding everything else meanwhile; False when that is not for us to do."""
+        running = self._claimed.get(job.id)
+        if running is None or self.is_plain:
+            return False
+        self.worker.prepare_execution(job)
         running.watch.allow(job.timeout or 180, time.monotonic())
         try:
-            if self.executor.lease_seconds:
-                self.talk.begin(running.lease)
             self.executor.start(running)
         except OSError as error:
             self._cannot_start(running, error)
-            return
+            return True
+        if self.worker._stopped_job_id == job.id:  # before there was a horse
+            running.watch.stop_requested = True
         expected = self._expected()
         if expected:
             self.executor.prepare(expected)
         while not running.ended:
             self.attend(0 if self._inline_busy() else LOOK_SECONDS)  # an inline job has ended already
+        if self._is_loose:  # who wraps execute_job looks at the outcome next
+            self.talk.settle(self.outbox.waiting)
+        return True
 
     def _expected(self) -> int:
         """How many jobs are likely to follow at once: as many as came in a row, and at least one."""
@@ -262,7 +271,9 @@ class Loop:
         running.ended = True
         self.running.pop(running.lease.execution, None)
         self._claimed.pop(running.lease.job_id, None)
-        self.worker.executions.pop(running.lease.execution, None)
+        self.worker.forget_execution(running.lease.execution)
+        if self.worker._stopped_job_id == running.lease.job_id:
+            self.worker._stopped_job_id = None
 
     def abandon(self, running: Running) -> None:
         """A part of this worker was lost with the job: it goes the way of every lost worker's jobs, poison included."""
@@ -272,6 +283,11 @@ class Loop:
             self.talk.expire([running.lease], lost=True)
         except GaveUp:
             return  # it runs out by itself
+
+    def commit(self, running: Running, settlement: Settlement) -> bool:
+        """Write an outcome now, because handlers are told of it afterwards; False when it was not ours to write."""
+        running.settled = True
+        return self.talk.settle([settlement])[0] in (Answer.OK, Answer.ALREADY)
 
     def note(self, lease: Lease, failure: Failure, told: int) -> bool:
         """Remember a failure on its execution; False when that is no longer ours."""
@@ -338,10 +354,9 @@ class Loop:
         for level, words in self.inbox.take('words'):
             worker.log.log(level, 'Worker %s: %s', worker.name, words)
         for execution_id in self.inbox.take('lost'):
-            if execution_id in self.running:
+            if execution_id in self.running and not self.running[execution_id].settled:
                 self.running[execution_id].watch.lost = True
-        for message in self.inbox.take('commands'):
-            worker.handle_payload(message)
+        self.orders.obey()
         if self.inbox.vanished:
             self.inbox.vanished = False
             worker.register_again()
@@ -361,11 +376,15 @@ class Loop:
         for one in running:
             self.executor.kill(one)
         self.executor.poll()
+        self.let_expire(running)
+        raise ColdShutdown
+
+    def let_expire(self, running: list[Running]) -> None:
+        """Others may take over at once."""
         try:
             self.talk.expire([one.lease for one in running])
         except GaveUp:
-            pass  # they run out by themselves
-        raise ColdShutdown
+            return  # they run out by themselves
 
     def _pause(self, seconds: float) -> None:
         """Sleep, but wake up when a signal comes."""

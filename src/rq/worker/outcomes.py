@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rq.defaults import HANDLER_TIMEOUT
@@ -9,9 +10,10 @@ from rq.executors.outbox import Outbox
 from rq.failure import capture, handlers, outcome
 from rq.perform import success
 from rq.rules.lease import Lease
+from rq.worker.chain import Chain
 
 
-class Outcomes:
+class Outcomes(Chain):
     """Mixin of BaseWorker: the outcome half of the Hooks protocol."""
 
     name: str
@@ -20,6 +22,8 @@ class Outcomes:
     outbox: Outbox
     leases: dict[str, Lease]
     told: int
+    _lease: Callable[..., Lease]
+    _emit: Callable[..., None]
     default_result_ttl: int
     log_result_lifespan: bool
     disable_default_exception_handler: bool
@@ -28,22 +32,17 @@ class Outcomes:
     _stopped_job_id: str | None
     _work_horse_killed_handler: Any
 
-    def _lease(self, job: Any, execution: Any) -> Lease:
-        execution = execution or self.execution
-        known = self.leases.get(execution.id) if execution else None
-        if known is not None:
-            return known
-        return Lease(job.id, execution.id if execution else '', job.origin, self.name)
-
     def handle_job_success(self, job: Any, queue: Any, started_job_registry: Any, execution: Any) -> None:
         """Record a success."""
-        lease = self._lease(job, execution)
+        lease = self._lease(job, execution, queue)
         packed = job._packed_result
-        self.outbox.emit(success.of_success(job, lease, packed, self.default_result_ttl))
+        if packed is None and job._result is not None:  # performed by somebody who calls us by hand
+            packed = success.dump_result(job, job._result)
+        self._emit(job, success.of_success(job, lease, packed, self.default_result_ttl))
 
     def handle_job_retry(self, job: Any, queue: Any, retry: Any, started_job_registry: Any, execution: Any) -> None:
         """Record that a job returned a Retry."""
-        self.outbox.emit(outcome.of_returned_retry(job, self._lease(job, execution), retry))
+        self._emit(job, outcome.of_returned_retry(job, self._lease(job, execution, queue), retry))
 
     def handle_job_failure(
         self, job: Any, queue: Any, started_job_registry: Any = None, exc_string: str = '', execution: Any = None
@@ -53,19 +52,23 @@ class Outcomes:
         if self._stopped_job_id == job.id and failure is None:
             failure = capture.stopped()
         if failure is None:
-            failure = capture.Failure(capture.Kind.RAISED, 'Exception', exc_string, exc_string)
+            last_line = exc_string.strip().rpartition('\n')[2]
+            failure = capture.Failure(capture.Kind.RAISED, 'Exception', last_line, exc_string)
         stored = not self.disable_default_exception_handler
-        lease = self._lease(job, execution)
-        self.outbox.emit(outcome.of_failure(job, lease, failure, exc_string or failure.full_text, stored))
+        lease = self._lease(job, execution, queue)
+        self._emit(job, outcome.of_failure(job, lease, failure, exc_string or failure.full_text, stored))
+        if failure.kind is capture.Kind.STOPPED:
+            self._stopped_job_id = None
 
     def handle_exception(self, job: Any, *exc_info: Any) -> None:
         """Log the failure and walk the handlers."""
-        failure = job._failure
-        text = failure.text if failure else str(exc_info[1])
+        failure = job._failure or capture.capture(exc_info[1])
+        text = failure.text
         words = handlers.words_of(job, tried=exc_info[2] is not None)
+        known = words if 'arguments' in words else {}  # as RQ: nothing of a call that cannot be loaded
         self.log.error(
             'Worker %s: job %s: exception raised while executing (%s)\n%s', self.name, job.id, words['func'], text,
-            extra={**words, 'queue': job.origin, 'job_id': job.id},
+            extra={**known, 'queue': job.origin, 'job_id': job.id},
         )  # fmt: skip
         self.allow(HANDLER_TIMEOUT * (len(self._exc_handlers) + 1), 'exception handlers')
         handlers.walk(self._exc_handlers, job, exc_info, failure, self.death_penalty_class, self.log)
@@ -91,11 +94,3 @@ class Outcomes:
         if self._exc_handlers or job._failure_callback_name:
             return True
         return type(self).handle_exception is not Outcomes.handle_exception
-
-    def push_exc_handler(self, handler_func: Any) -> None:
-        """Append an exception handler."""
-        self._exc_handlers.append(handler_func)
-
-    def pop_exc_handler(self) -> Any:
-        """Remove and return the last exception handler."""
-        return self._exc_handlers.pop()

@@ -8,17 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 from rq.executions import Execution
-from rq.executors import tree
 from rq.executors.base import Running
 from rq.executors.horse import Frames, Reporter, frame
-from rq.executors.outbox import Direct, Piped
+from rq.executors.outbox import Piped
 from rq.failure import steps
-from rq.failure.capture import Kind
 from rq.perform import success
 from rq.rules.lease import Lease
 from rq.rules.status import JobStatus
 from rq.timeouts import JobTimeoutException
 from rq.utils import now
+from rq.worker.plain import is_ours
 
 
 def _mount(worker: Any, reporter: Reporter) -> None:
@@ -26,7 +25,8 @@ def _mount(worker: Any, reporter: Reporter) -> None:
     worker._horse_pid = os.getpid()
     worker._loop = None
     worker.executions.clear()  # inherited from the parent, as it was at the fork
-    worker.outbox = Piped(reporter, Direct(worker.connection, worker.log, worker.name))
+    worker.leases.clear()
+    worker.outbox = Piped(reporter, worker.direct_outbox(), at_once=not is_ours(worker, 'perform_job'))
 
 
 def brief_of(running: Running) -> dict[str, Any]:
@@ -39,7 +39,8 @@ def brief_of(running: Running) -> dict[str, Any]:
     return {'lease': tuple(lease), 'queue': running.queue.name, 'state': state, 'raw': {} if state else running.raw}
 
 
-def _job_of(worker: Any, brief: dict[str, Any], lease: Lease) -> Any:
+def job_of(worker: Any, brief: dict[str, Any], lease: Lease) -> Any:
+    """The job of a brief, as it was claimed."""
     job_class = worker.job_class
     if brief['state']:
         job = job_class.__new__(job_class)
@@ -69,7 +70,7 @@ def rehearsal(worker: Any) -> Callable[[], None]:
 
     def rehearse() -> None:
         try:
-            job = _job_of(worker, Frames().feed(brief)[0], lease)
+            job = job_of(worker, Frames().feed(brief)[0], lease)
             with worker.death_penalty_class(180, JobTimeoutException, job_id=job.id):
                 value = job.func(*job.args, **job.kwargs)
             frame(success.of_success(job, lease, success.dump_result(job, value), 500).pack())
@@ -92,13 +93,11 @@ def ride_job(worker: Any, brief: dict[str, Any], reporter: Reporter) -> None:
     """In a horse: take the job of the brief and perform it."""
     _mount(worker, reporter)
     lease = Lease(*brief['lease'])
-    job = _job_of(worker, brief, lease)
+    job = job_of(worker, brief, lease)
     execution = Execution(lease.execution, lease.job_id, worker.connection, worker.name)
     worker.executions[lease.execution] = execution
     worker.leases[lease.execution] = lease
-    worker.main_work_horse(job, worker.queue_named(brief['queue']))
-    if job._failure is not None and job._failure.kind is Kind.TIMED_OUT:
-        tree.kill_descendants(os.getpid())  # its work is over; what a finished job leaves behind may live on
+    worker.main_work_horse(job, worker.queue_named(brief['queue']))  # ours does not return, an override may
 
 
 def ride_failure(worker: Any, running: Running, reporter: Reporter) -> None:
@@ -113,7 +112,7 @@ def run_here(worker: Any, running: Running) -> None:
     worker.leases[running.lease.execution] = running.lease
     worker._is_horse = True  # it is the process that runs the job, while it runs it
     try:
-        worker.perform_job(running.job, running.queue, running.execution)
+        worker.call_perform_job(running.job, running.queue, running.execution)
     finally:
         worker._is_horse = False
 

@@ -11,6 +11,12 @@ from typing import Any
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
+def stop_ringing() -> None:
+    """The bell is about to be taken down."""
+    if threading.current_thread() is threading.main_thread():
+        signal.set_wakeup_fd(-1)
+
+
 @contextmanager
 def listening(worker: Any, wake_descriptor: int) -> Iterator[None]:
     """While the loop runs, stop signals belong to the worker; afterwards to whom they belonged before."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rq.executions import Execution
+from rq.executions import Execution, prepare_execution
 from rq.executors.base import Running
 from rq.failure.orphans import failure_of, job_of
 from rq.rules.lease import Lease, own_process_seconds
@@ -32,6 +32,12 @@ def of_orphan(worker: Any, lease_seconds: float, queue_name: str, orphan: Orphan
     running = _running(worker, lease_seconds, job, worker.queue_named(queue_name), orphan)
     running.failure, running.told = failure_of(orphan), orphan.told
     return running
+
+
+def of_theirs(worker: Any, job: Any, queue: Any) -> Running:
+    """A job that the `dequeue_any` of somebody's queue class took."""
+    execution = prepare_execution(worker, job)
+    return Running(job, queue, execution, worker.leases[execution.id], {}, begun=True)
 
 
 def _running(worker: Any, lease_seconds: float, job: Any, queue: Any, taken: Claimed | Orphan) -> Running:

@@ -3,7 +3,7 @@
 --- to started
 --- keys worker, then per queue: list aside wake
 --- args now worker lease_ms wip_s turns begun repeated queues <name...> <execution...>
---- gives claimed {queue number, id, execution, now_us, hash}..., dropped ids, 1 when the turns ran out
+--- gives claimed {queue number, id, execution, now_us, hash}..., dropped ids, 1 when the turns ran out, 1 if suspended
 --- include now keys wake fields held take aside repeated
 local worker, lease_ms, wip_s = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local turns, queues = tonumber(ARGV[5]), tonumber(ARGV[8])
@@ -12,7 +12,13 @@ local ELSEWHERE = {deferred = 1, scheduled = 1, ready_to_enqueue = 1, rate_limit
 
 if ARGV[7] == '1' or redis.call('HGET', KEYS[1], 'claim') == ARGV[next_execution] then
   taken = taken_before(worker, queues, 9, next_execution)
-  if #taken > 0 then return {taken, dropped, 0} end
+  if #taken > 0 then return {taken, dropped, 0, 0} end
+end
+
+if redis.call('EXISTS', '@prefix@:suspended') == 1 then
+  redis.call('HSET', KEYS[1], 'state', 'suspended')
+  if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], 480) end
+  return {taken, dropped, 0, 1}
 end
 
 local function claimable(aside, id, hash, queue)
@@ -44,7 +50,8 @@ local function claim(number, id, hash)
   next_execution = next_execution + 1
   redis.call('HSET', job, 'status', 'started', 'started_at', now_text, 'last_heartbeat', now_text, 'worker_name', worker, 'execution', execution)
   redis.call('PERSIST', job)
-  if field(hash, 'again') then redis.call('HDEL', job, 'again') end
+  redis.call('PERSIST', dependents_key(id)) -- who waits for it is known as long as it runs
+  if field(hash, 'again') then redis.call('HDEL', job, 'again', 'slot_of') end
   take(id, origin, execution, worker, lease, wip)
   if ARGV[6] == '1' then redis.call('HSET', execution_key(id, execution), 'begun', 1) end
   taken[#taken + 1] = {number, id, execution, now_us, hash}
@@ -64,7 +71,7 @@ for number = 1, queues do
   if #taken > 0 and type(left) == 'number' and left > 0 then wake(KEYS[number * 3 + 1], 1) end
 end
 local busy = #taken > 0 or redis.call('EXISTS', worker_executions_key(worker)) == 1
-redis.call('HSET', KEYS[1], 'state', busy and 'busy' or 'idle')
-if #taken > 0 then redis.call('HSET', KEYS[1], 'claim', taken[1][3]) end
+local mark = #taken > 0 and {'claim', taken[1][3]} or {}
+redis.call('HSET', KEYS[1], 'state', busy and 'busy' or 'idle', unpack(mark))
 if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], 480) end -- expired before: no ghost without an end
-return {taken, dropped, turns == 0 and 1 or 0}
+return {taken, dropped, turns == 0 and 1 or 0, 0}

@@ -1,20 +1,55 @@
---- delete: the job and all that belongs to it is removed; a running execution loses its claim.
+--- delete: the job and all that belongs to it is removed; those who waited for it wait no longer, or go with it.
 --- from any
 --- to none
 --- keys job
---- args now id remove_from_queue
+--- args now id remove_from_queue with_dependents
 --- gives ok gone
---- include keys leave_places
-local id = ARGV[2]
-local job = redis.call('HMGET', KEYS[1], 'status', 'origin', 'execution')
-if redis.call('EXISTS', KEYS[1]) == 0 then return 'gone' end
-local origin = job[2] or ''
-if ARGV[3] == '1' then redis.call('LREM', queue_key(origin), 1, id) end
-leave_wip(id, origin, job[3])
-leave_registries(id, origin)
-local doomed = {KEYS[1], dependents_key(id), dependencies_key(id), results_key(id), executions_key(id)}
-for _, execution in ipairs(redis.call('ZRANGE', executions_key(id), 0, -1)) do
-  doomed[#doomed + 1] = execution_key(id, execution)
+--- include leave_places dependents held
+local function remove(id, job, from_queue)
+  local origin = job[2] or ''
+  local running = job[1] == 'started' and held(id, origin, job[3])
+  if from_queue then redis.call('LREM', queue_key(origin), 1, id) end
+  leave_wip(id, origin, job[3])
+  leave_registries(id, origin)
+  if job[5] and job[5] ~= '' then redis.call('SREM', group_key(job[5]), id) end
+  leave_parents(id)
+  local limit = job[6] or job[4]
+  local doomed = {job_key(id), results_key(id)}
+  if running and limit and limit ~= '' then
+    -- it runs in its slot: the end of the execution gives that back, or maintenance when the executions are over
+    local attempt = execution_key(id, string.sub(running, #id + 2))
+    if redis.call('EXISTS', attempt) == 1 then redis.call('HSET', attempt, 'slot_of', limit) end
+  else
+    doomed[#doomed + 1] = executions_key(id)
+    for _, execution in ipairs(redis.call('ZRANGE', executions_key(id), 0, -1)) do
+      local attempt = redis.call('HMGET', execution_key(id, execution), 'slot_of', 'worker_name')
+      leave_slots(id, attempt[1])
+      if attempt[2] then redis.call('SREM', worker_executions_key(attempt[2]), id .. ':' .. execution) end
+      doomed[#doomed + 1] = execution_key(id, execution)
+    end
+    leave_slots(id, limit)
+  end
+  redis.call('DEL', unpack(doomed))
 end
-redis.call('DEL', unpack(doomed))
+
+local FIELDS = {'status', 'origin', 'execution', 'rate_limit_key', 'group_id', 'slot_of'}
+if redis.call('EXISTS', KEYS[1]) == 0 then return 'gone' end
+remove(ARGV[2], redis.call('HMGET', KEYS[1], unpack(FIELDS)), ARGV[3] == '1')
+if ARGV[4] ~= '1' then
+  local _, unfinished = release_dependents(ARGV[2], 'left')
+  if not unfinished then redis.call('DEL', dependents_key(ARGV[2])) end
+  return 'ok'
+end
+local parents = {ARGV[2]}
+while #parents > 0 do
+  local parent = table.remove(parents)
+  for _, child in ipairs(redis.call('SMEMBERS', dependents_key(parent))) do
+    local job = redis.pcall('HMGET', job_key(child), unpack(FIELDS))
+    if not job.err and job[1] then
+      remove(child, job, true)
+      parents[#parents + 1] = child
+    end
+  end
+  redis.call('DEL', dependents_key(parent))
+end
 return 'ok'

@@ -1,12 +1,14 @@
---- fail: the execution is over and the job is given up.
+--- fail: the execution is over and the job is given up; dependents that allow it go on.
 --- from started
---- to failed queued
+--- to failed queued rate_limited
 --- keys job wip leases executions execution worker worker_executions results list wake failed
---- args now id execution failure_ttl stored result_type worker_name started ended seconds value_name value fields...
+--- args now id execution failure_ttl stored result_type worker_name started ended seconds value_name value news fields...
 --- gives ok already lost gone
---- include leave_started fields give_up
+--- include leave_started fields dependents give_up
 local answer = leave_started('failed')
 if answer ~= 'ok' then return answer end
 redis.call('HSET', KEYS[1], 'status', 'failed', 'last_heartbeat', now_text)
-give_up(KEYS[11], 13)
+local _, unfinished
+if not again then _, unfinished = release_dependents(id, 'failed') end
+give_up(KEYS[11], unfinished)
 return 'ok'

@@ -1,6 +1,6 @@
 --- release: an interrupted execution is handed back; its job goes to the front of its queue, uncharged.
 --- from started
---- to queued
+--- to queued rate_limited
 --- keys job wip leases executions execution worker worker_executions results list wake
 --- args now id execution
 --- gives ok already lost gone

@@ -1,12 +1,12 @@
---- requeue: a job of a registry is queued again.
+--- requeue: a job of a registry is queued again, or waits for a slot of its rate limit.
 --- from created queued finished failed deferred scheduled stopped canceled rate_limited ready_to_enqueue
---- to queued
+--- to queued rate_limited
 --- keys registry job
 --- args now id front
 --- gives ok absent gone started, and the time in us
---- include now keys wake push held listed leave_places
+--- include now keys wake push held listed leave_places enter
 local id, job = ARGV[2], KEYS[2]
-local old = redis.call('HMGET', job, 'status', 'origin', 'execution', 'ttl')
+local old = redis.call('HMGET', job, 'status', 'origin', 'execution', 'ttl', 'rate_limit_key', 'slot_of')
 if not old[1] and not old[2] then
   redis.call('ZREM', KEYS[1], id)
   return {'gone', now_us}
@@ -21,10 +21,12 @@ end
 if old[1] == 'started' and held(id, origin, old[3]) then return {'started', now_us} end
 redis.call('ZREM', KEYS[1], id)
 leave_registries(id, origin)
-redis.call('HDEL', job, 'started_at', 'ended_at', 'exc_info', 'lost', 'lost_at', 'again')
+if old[6] then leave_slots(id, old[6]) end
+redis.call('HDEL', job, 'started_at', 'ended_at', 'exc_info', 'lost', 'lost_at', 'again', 'slot_of')
 redis.call('SADD', '@prefix@:queues', queue_key(origin))
 if old[1] ~= 'queued' or not listed_at(queue_key(origin), id) then
-  push(job, queue_key(origin), place_key('wake', origin), id, ARGV[3] == '1')
+  if old[5] then redis.call('HSET', job, 'enqueue_at_front', ARGV[3]) end
+  enter(id, origin, ARGV[3] == '1')
 end
 expire_waiting(id, old[4])
 return {'ok', now_us}

@@ -1,12 +1,12 @@
 --- rescue: executions whose lease ran out. Not begun: back to the front, uncharged. Begun: adopted by the caller.
 --- from started
---- to started queued
+--- to started queued rate_limited
 --- keys leases wip list wake
---- args now queue worker lease_ms wip_s limit window_ms <execution...>
+--- args now queue worker lease_ms wip_s limit window_ms cleaning <execution...>
 --- gives {id, execution, lost worker, times lost, failure, told, now_us, hash} per adopted one; number released
 --- include now keys wake push again take
-local queue, worker, limit = ARGV[2], ARGV[3], tonumber(ARGV[6])
-local adopted, released, next_execution = {}, 0, 8
+local queue, worker, limit, cleaning = ARGV[2], ARGV[3], tonumber(ARGV[6]), ARGV[8] == '1'
+local adopted, released, next_execution = {}, 0, 9
 
 local function forget(member, id, execution, owner)
   redis.call('ZREM', KEYS[1], member)
@@ -62,6 +62,8 @@ local function server_is_new()
   return uptime and uptime * 1000 < math.min(tonumber(ARGV[4]), 30000)
 end
 
+-- RQ 3.0 writes by what it has read before: what its books call overdue is left to it while it cleans, for two minutes.
+local left = not cleaning and redis.call('TTL', place_key('clean_registries', queue)) > 779
 local expired = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now_ms, 'LIMIT', 0, limit)
 if #expired > 0 and server_is_new() then
   expired = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', 0, 'LIMIT', 0, limit) -- farewells only
@@ -69,9 +71,10 @@ end
 for _, member in ipairs(expired) do
   if redis.call('ZSCORE', KEYS[2], member) then rescue(member, false) else redis.call('ZREM', KEYS[1], member) end
 end
--- without a lease row the entry is RQ 3.0's, and its wip score is its end
-for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], 0, now_s, 'LIMIT', 0, limit)) do
+-- Without a lease row the wip score is the end. With one it is behind the lease, unless somebody has set it and means it.
+for _, member in ipairs(left and {} or redis.call('ZRANGEBYSCORE', KEYS[2], 0, now_s, 'LIMIT', 0, limit)) do
   if next_execution > #ARGV then break end
-  if not redis.call('ZSCORE', KEYS[1], member) then rescue(member, true) end
+  local foreign = cleaning or not redis.call('ZSCORE', KEYS[1], member)
+  if foreign or not server_is_new() then rescue(member, foreign) end
 end
 return {adopted, released}

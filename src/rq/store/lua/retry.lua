@@ -1,6 +1,6 @@
 --- retry: the execution failed and the job gets another attempt.
 --- from started
---- to queued scheduled
+--- to queued scheduled rate_limited
 --- keys job wip leases executions execution worker worker_executions results list wake scheduled
 --- args now id execution interval front seconds fields...
 --- gives ok already lost gone
@@ -11,4 +11,5 @@ if answer ~= 'ok' then return answer end
 count('failed_job_count', ARGV[6])
 if not again then set_fields(KEYS[1], 7) end
 try_again(KEYS[11], interval, ARGV[5] == '1')
+free_slot()
 return 'ok'

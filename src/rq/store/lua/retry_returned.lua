@@ -1,6 +1,6 @@
 --- retry_returned: the function itself asked for another attempt.
 --- from started
---- to queued scheduled
+--- to queued scheduled rate_limited
 --- keys job wip leases executions execution worker worker_executions results list wake scheduled
 --- args now id execution interval front seconds result_ttl worker_name started ended value fields...
 --- gives ok already lost gone
@@ -12,4 +12,5 @@ count('failed_job_count', ARGV[6])
 if not again then set_fields(KEYS[1], 12) end
 add_result(4, tonumber(ARGV[7]), ARGV[8], ARGV[9], ARGV[10], 'return_value', ARGV[11])
 try_again(KEYS[11], interval, ARGV[5] == '1')
+free_slot()
 return 'ok'

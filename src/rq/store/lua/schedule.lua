@@ -4,24 +4,14 @@
 --- keys job scheduled queues list
 --- args now id queue due ttl nonce unique fields...
 --- gives ok already duplicate started
---- include now keys wake push fields held leave_places
+--- include record
 local job, id, queue = KEYS[1], ARGV[2], ARGV[3]
-local old = redis.call('HMGET', job, 'status', 'nonce', 'origin', 'execution', 'data')
+local old = redis.call('HMGET', job, 'status', 'nonce', 'origin', 'execution', 'data', 'rate_limit_key', 'slot_of')
 if old[2] == ARGV[6] then return 'already' end
-local exists = old[1] or old[5]
-if ARGV[7] == '1' and (exists or redis.call('EXISTS', job) == 1) then return 'duplicate' end
-if exists then
-  local origin = old[3] or queue
-  if old[1] == 'started' and held(id, origin, old[4]) then return 'started' end
-  redis.call('HSET', job, 'nonce', ARGV[6]) -- first, because a server with full memory refuses it
-  if old[1] == 'queued' then redis.call('LREM', queue_key(origin), 1, id) end
-  leave_registries(id, origin)
-  if ARGV[5] == '' then redis.call('PERSIST', job) end -- what was to go after its old outcome is wanted again
-  replace_fields(job, 8)
-else
-  set_fields(job, 8)
-end
-redis.call('HSET', job, 'nonce', ARGV[6], 'status', 'scheduled')
+if ARGV[7] == '1' and (old[1] or old[5] or redis.call('EXISTS', job) == 1) then return 'duplicate' end
+local answer = write_record(job, id, queue, old, ARGV[6], ARGV[5], 8)
+if answer ~= 'ok' then return answer end
+redis.call('HSET', job, 'status', 'scheduled')
 redis.call('SADD', KEYS[3], KEYS[4])
 redis.call('ZADD', KEYS[2], ARGV[4], id)
 expire_waiting(id, ARGV[5])

@@ -8,3 +8,7 @@ local function execution_key(id, execution) return '@prefix@:execution:' .. id .
 local function queue_key(queue) return '@prefix@:queue:' .. queue end
 local function place_key(kind, queue) return '@prefix@:' .. kind .. ':' .. queue end
 local function worker_executions_key(name) return '@prefix@:worker:' .. name .. ':executions' end
+local function limit_key(limit) return '@prefix@:rl:' .. limit end
+local function slots_key(limit) return '@prefix@:rl:' .. limit .. ':allowed' end
+local function waiting_key(limit) return '@prefix@:rl:' .. limit .. ':rate_limited' end
+local function group_key(name) return '@prefix@:group:' .. name end

@@ -7,6 +7,14 @@ local function leave_registries(id, origin)
   redis.call('HDEL', place_key('aside', origin), id)
 end
 
+-- A record that is made again waits for others than before, or for none.
+local function leave_parents(id)
+  for _, parent in ipairs(redis.call('SMEMBERS', dependencies_key(id))) do
+    redis.call('SREM', dependents_key(parent), id)
+  end
+  redis.call('DEL', dependencies_key(id))
+end
+
 -- Its living executions lose their claim: their settle will answer "lost".
 local function leave_wip(id, origin, execution)
   local members = {id}

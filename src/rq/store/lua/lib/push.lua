@@ -17,6 +17,12 @@ local function expire_job(id, ttl)
   expire(dependencies_key(id), ttl)
 end
 
+-- Those who wait for a job must be known as long as it may run.
+local function persist_job(id)
+  redis.call('PERSIST', job_key(id))
+  redis.call('PERSIST', dependents_key(id))
+end
+
 -- A job with a `ttl` of its own waits at most so long, whatever brought it into the queue.
 local function expire_waiting(id, ttl)
   ttl = tonumber(ttl or '')

@@ -3,7 +3,7 @@ local function try_again(scheduled, interval, front)
   if queue_again() then return end
   if interval > 0 then
     redis.call('HSET', KEYS[1], 'status', 'scheduled')
-    redis.call('ZADD', scheduled, math.ceil(now_us / 1000000 + interval), id)
+    redis.call('ZADD', scheduled, now_s + math.ceil(interval), id)
   else
     push(KEYS[1], KEYS[9], KEYS[10], id, front)
   end

@@ -1,0 +1,1 @@
+"""Old address of what was contributed to RQ 0.x."""

@@ -1,0 +1,100 @@
+"""The way of a job into its queue, up to the call: Queue runs it, AsyncQueue awaits it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rq.exceptions import DuplicateJobError, InvalidJobOperation, StorageFullError
+from rq.registry import due_second
+from rq.rules.status import JobStatus
+from rq.rules.timing import from_epoch
+from rq.store import enter
+from rq.store.call import Call, ResponseError, is_full
+from rq.store.keys import JOB_PREFIX, QUEUE_PREFIX
+from rq.utils import now
+
+
+def check(queue: Any, job: Any, unique: bool) -> None:
+    """What cannot be enqueued is refused before anything is written."""
+    if unique:
+        if not job._id:
+            raise ValueError('unique=True requires an explicit job_id, because the id is what is unique')
+        if job._dependency_ids:
+            raise ValueError('unique=True is not supported with job dependencies')
+        if job.has_rate_limit:
+            raise ValueError('unique=True is not supported with rate-limited jobs')
+    ours = (job.redis_job_namespace_prefix, queue.redis_queue_namespace_prefix) == (JOB_PREFIX, QUEUE_PREFIX)
+    if job.has_rate_limit and not ours:
+        raise ValueError('rate limits need the usual key prefixes, but this job or queue class has its own')
+
+
+def entry(queue: Any, job: Any, at_front: bool, unique: bool = False) -> Call[enter.Entered]:
+    """The call that enqueues a job, or lets it wait for a slot of its rate limit."""
+    job.origin, job.timeout = queue.name, job.timeout or queue._default_timeout
+    if job.has_rate_limit:
+        job.enqueue_at_front = at_front or job.enqueue_at_front
+        job.enqueued_at, job._status = None, JobStatus.RATE_LIMITED
+    else:
+        job.enqueued_at, job._status = now(), JobStatus.QUEUED
+    return enter.enqueue(job, at_front, unique)
+
+
+def entered(job: Any, given: enter.Entered) -> None:
+    """What the server answered to an `entry`."""
+    refuse(job, given.answer)
+    if given.answer != JobStatus.RATE_LIMITED.value:
+        job.enqueued_at, job._status = from_epoch(given.at), JobStatus.QUEUED
+    job._stored_status = job._status
+
+
+def deferral(queue: Any, job: Any, mode: str, at_front: bool = False) -> Call[str]:
+    """The call that defers a job while others are missing; `mode` as in `store.enter.defer`."""
+    job.origin, job.timeout = queue.name, job.timeout or queue._default_timeout
+    if at_front:
+        job.enqueue_at_front = True
+    return enter.defer(job, mode, bool(job.enqueue_at_front))
+
+
+def appointment(queue: Any, job: Any, moment: datetime, unique: bool) -> Call[str]:
+    """The call that schedules a job."""
+    check(queue, job, False)
+    if unique and not job._id:
+        raise ValueError('unique=True requires an explicit job_id, because the id is what is unique')
+    job.origin, job._status = queue.name, JobStatus.SCHEDULED
+    return enter.schedule(job, due_second(moment), unique)
+
+
+def stands(job: Any, status: JobStatus) -> Any:
+    """The job is stored with this status."""
+    job._status = job._stored_status = status
+    return job
+
+
+def sorted_out(queue: Any, job_datas: Any, group_id: str | None) -> tuple[list[Any], list[Any]]:
+    """The jobs of `enqueue_many`, each with its wish for the front: those without dependencies, and the others."""
+    datas = list(job_datas)
+    ids = [data.job_id for data in datas if data.job_id]
+    if len(ids) != len(set(ids)):
+        raise ValueError('job_id values must be unique within one enqueue_many; one is given twice')
+    jobs = []
+    for data in datas:
+        words = data._asdict()
+        at_front = bool(words.pop('at_front'))
+        jobs.append((queue.create_job(group_id=group_id, status=JobStatus.QUEUED, **words), at_front))
+    return [one for one in jobs if not one[0]._dependency_ids], [one for one in jobs if one[0]._dependency_ids]
+
+
+def refuse(job: Any, answer: str) -> None:
+    """Raise what an answer of the store means."""
+    if answer == 'duplicate':
+        raise DuplicateJobError(f'A job with id {job.id} exists already; unique=True allows one at a time')
+    if answer == 'started':
+        raise InvalidJobOperation(f'Job {job.id} is running; schedule it when it has ended')
+
+
+def storage_error(error: ResponseError) -> Exception:
+    """What a refusal of the server means to who enqueues."""
+    if is_full(error):
+        return StorageFullError(f'The server has no memory left and refused the job: {error}')
+    return error

@@ -1,0 +1,144 @@
+"""Webhook: an HTTP call that tells somebody of a job's outcome.
+
+Workers put the calls into the outbox with the outcome itself (`news_of`), and make them afterwards (`tell_news`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from rq import stairs
+from rq.rules.payload import UNEVALUATED
+
+logger = logging.getLogger('rq.webhook')
+
+STATUSES = ('finished', 'failed')
+METHODS = ('GET', 'POST')
+
+
+@dataclass
+class Webhook:
+    """An HTTP call made when a job has `finished` or `failed`; timeout in seconds."""
+
+    url: str
+    job_status: Literal['finished', 'failed']
+    method: Literal['GET', 'POST'] = 'GET'
+    headers: dict[str, str] | None = None
+    timeout: int = 10
+
+    def __init__(
+        self,
+        url: str,
+        job_status: Literal['finished', 'failed'],
+        *,
+        method: Literal['GET', 'POST'] = 'GET',
+        headers: dict[str, str] | None = None,
+        timeout: int = 10,
+    ) -> None:
+        if not isinstance(url, str) or urlsplit(url).scheme not in ('http', 'https') or not urlsplit(url).netloc:
+            raise ValueError(f'Webhook url {url!r} must begin with http:// or https:// and name a host')
+        job_status = getattr(job_status, 'value', job_status)
+        if job_status not in STATUSES:
+            raise ValueError(f'Webhook job_status {job_status!r} must be one of {STATUSES}')
+        if method not in METHODS:
+            raise ValueError(f'Webhook method {method!r} must be one of {METHODS}')
+        if headers is not None and not isinstance(headers, dict):
+            raise TypeError(f'Webhook headers must be a dict, not {headers!r}')
+        if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 1:
+            raise ValueError(f'Webhook timeout {timeout!r} must be a whole number of seconds, 1 or more')
+        self.url, self.job_status, self.method, self.headers, self.timeout = url, job_status, method, headers, timeout
+
+    def to_dict(self) -> dict[str, Any]:
+        """The five fields, as they are stored with the job."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Webhook:
+        """The webhook of stored fields."""
+        words = {word: data[word] for word in ('method', 'headers', 'timeout') if word in data}
+        return cls(data['url'], data['job_status'], **words)
+
+    def get_payload(self, job: Any, *, exc_string: str | None = None) -> dict[str, Any]:
+        """What a POST tells of the job."""
+        return self._payload(job, exc_string)
+
+    def _payload(self, job: Any, exc_string: str | None, loads: bool = True) -> dict[str, Any]:
+        payload = {
+            'job_id': job.id,
+            'func_name': _func_name(job, loads),
+            'status': self.job_status,
+            'enqueued_at': job.enqueued_at.isoformat() if job.enqueued_at else None,
+            'ended_at': job.ended_at.isoformat() if job.ended_at else None,
+        }
+        if self.job_status == 'failed':
+            payload['exc_info'] = exc_string
+        return payload
+
+    def send(self, job: Any, *, exc_string: str | None = None) -> None:
+        """Make the call, now; what goes wrong is logged, never raised."""
+        stairs.post(self._call(job, exc_string), job.id)
+
+    def _call(self, job: Any, exc_string: str | None, loads: bool = True) -> dict[str, Any]:
+        headers = dict(self.headers or {})
+        body = None
+        if self.method == 'POST':
+            body = json.dumps(self._payload(job, exc_string, loads))
+            if 'content-type' not in {name.lower() for name in headers}:
+                headers['Content-Type'] = 'application/json'
+        return {'url': self.url, 'method': self.method, 'headers': headers, 'timeout': self.timeout, 'body': body}
+
+
+def _func_name(job: Any, loads: bool) -> str | None:
+    if not loads and job._func_name is UNEVALUATED:
+        return None
+    try:
+        name: str = job.func_name
+    except Exception:
+        return None  # the payload cannot be loaded: that may be the very failure to be told
+    return name
+
+
+def checked_webhooks(webhooks: Any) -> list[Webhook]:
+    """What was given as `webhooks`; `TypeError` unless it is a sequence of Webhook."""
+    if webhooks is None:
+        return []
+    if isinstance(webhooks, str) or not isinstance(webhooks, Sequence):
+        raise TypeError(f'webhooks must be a list of Webhook, not {webhooks!r}')
+    for one in webhooks:
+        if not isinstance(one, Webhook):
+            raise TypeError(f'webhooks must be a list of Webhook; {one!r} is none')
+    return list(webhooks)
+
+
+def send_all(job: Any, status: str, exc_string: str | None = None) -> None:
+    """Make the calls of a job for a status, one after the other."""
+    for one in job.webhooks:
+        if one.job_status == status:
+            one.send(job, exc_string=exc_string)
+
+
+def news_of(job: Any, status: str, exc_string: str | None = None, loads: bool = True) -> str:
+    """The calls of a job for a status, as the outbox keeps them; empty when there is none.
+
+    Not `loads`: a payload that was not loaded here may be what killed its horse, and stays so.
+    """
+    calls = [one._call(job, exc_string, loads) for one in job.webhooks if one.job_status == status]
+    return json.dumps({'id': uuid4().hex, 'job': job.id, 'calls': calls}) if calls else ''
+
+
+def tell_news(news: str) -> None:
+    """Make the calls that `news_of` wrote down."""
+    try:
+        told = json.loads(news)
+        calls, job_id = list(told['calls']), str(told['job'])
+    except (ValueError, KeyError, TypeError):
+        logger.warning('the outbox holds news that cannot be read; dropped')
+        return
+    for call in calls:
+        stairs.post(call, job_id)

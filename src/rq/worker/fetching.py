@@ -1,0 +1,104 @@
+"""Where the loop's next job comes from: settle what is held, claim, or wait for work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rq.exceptions import DequeueTimeout
+from rq.executors.base import Running
+from rq.executors.outbox import Held
+from rq.suspension import is_suspended
+from rq.worker import dequeue, taken
+from rq.worker.claiming import Conversation, GaveUp
+
+LOOK_SECONDS = 1.0
+
+
+class Fetching:
+    """Mixin of Loop."""
+
+    worker: Any
+    burst: bool
+    max_idle_time: int | None
+    running: dict[str, Running]
+    _claimed: dict[str, Running]
+    executor: Any
+    outbox: Held
+    talk: Conversation
+    attend: Callable[..., bool]
+    _leaving: Callable[[], bool]
+    _beats_itself: bool
+    _dequeues_itself: bool
+    _is_suspended: bool
+    _waiting_since: float | None
+    _streak: int
+
+    def _next(self) -> Running | None:
+        """The next job; None when there is none, or when we were told to leave while the server is away."""
+        worker = self.worker
+        worker.maintain()
+        try:
+            if self._beats_itself:
+                self.talk.through(worker.heartbeat)
+            return self._next_of_theirs() if self._dequeues_itself else self._next_claimed()
+        except GaveUp:
+            if worker._stop_requested:
+                return None
+            raise
+
+    def _next_claimed(self) -> Running | None:
+        """Settle what is held and claim, in one round trip."""
+        worker, seconds = self.worker, self.executor.lease_seconds
+        more = True
+        while more:
+            claims = self.talk.next(self.outbox.waiting, worker.ordered_names(), seconds, begun=seconds == 0)
+            for job_id in claims.dropped:
+                worker.log.warning('Worker %s: id %r was listed, but is not to be run; dropped', worker.name, job_id)
+            self._is_suspended = claims.suspended
+            if claims.suspended and worker._state != 'suspended':
+                worker.log.info('Worker %s: suspended, run `rq resume` to let it go on', worker.name)
+            worker._state = 'busy' if claims.taken else 'suspended' if claims.suspended else 'idle'
+            if claims.taken:
+                return self._register(taken.of_claim(worker, seconds, claims.taken[0]))
+            more = claims.more and not self._leaving()
+        return None
+
+    def _next_of_theirs(self) -> Running | None:
+        """By a queue class that has a way of its own: taken first, prepared then, as in RQ 3.0."""
+        worker = self.worker
+        self.talk.settle(self.outbox.waiting)
+        self._is_suspended = bool(self.talk.through(lambda: is_suspended(worker.connection)))
+        if self._is_suspended:
+            self.talk.through(lambda: worker.set_state('suspended'))
+            return None
+        try:
+            found = self.talk.through(lambda: dequeue.take(worker, None if self.burst else 1))
+        except DequeueTimeout:
+            return None
+        if found is None:
+            return None
+        worker.reorder_queues(reference_queue=found[1])
+        return self._register(self.talk.through(lambda: taken.of_theirs(worker, *found)))
+
+    def _register(self, running: Running) -> Running:
+        execution = running.execution
+        self.running[execution.id] = self._claimed[execution.job_id] = running
+        self.worker.executions[execution.id] = execution
+        self.worker.leases[execution.id] = running.lease
+        return running
+
+    def _wait_for_work(self, idle_since: float) -> None:
+        """Until a token, a signal, an orphan, or about a second has come."""
+        self._streak = 0
+        queues = self.worker.queue_names()
+        descriptor = self.talk.wait_descriptor(queues)
+        limit = LOOK_SECONDS * 1.2
+        if self.max_idle_time is not None:
+            limit = min(limit, max(idle_since + self.max_idle_time - time.monotonic(), 0))
+        self._waiting_since = self._waiting_since or time.monotonic()
+        readable = self.attend(limit, descriptor)
+        if descriptor is not None and (readable or time.monotonic() - self._waiting_since > LOOK_SECONDS + 3):
+            self.talk.waited(readable)
+            self._waiting_since = None

@@ -1,0 +1,260 @@
+"""WorkerPool: keeps a number of worker processes running. Each is a whole worker with a connection of its own."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable
+from enum import Enum
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkProcess
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
+
+from rq.connections import assemble, parse_connection
+from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
+from rq.job import Job
+from rq.logutils import setup_loghandlers
+from rq.queue import Queue
+from rq.rules.respawn import Respawn
+from rq.serializers import DefaultSerializer
+from rq.utils import import_worker_class
+from rq.worker import BaseWorker, Worker
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+    from redis import Redis
+
+LOOK_SECONDS = 1.0
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+logger = logging.getLogger('rq.worker_pool')
+
+
+class WorkerData(NamedTuple):
+    """A worker of the pool, as the pool knows it."""
+
+    name: str
+    pid: int
+    process: BaseProcess
+
+
+class WorkerPool:
+    """Starts workers as processes, replaces those that end, and stops them all when it is told to stop."""
+
+    class Status(Enum):
+        """What the pool does."""
+
+        IDLE = 1
+        STARTED = 2
+        STOPPED = 3
+
+    def __init__(
+        self,
+        queues: Iterable[str | Queue],
+        connection: Redis,
+        num_workers: int = 1,
+        worker_class: type[BaseWorker] = Worker,
+        serializer: Any = DefaultSerializer,
+        job_class: type[Job] = Job,
+        queue_class: type[Queue] = Queue,
+        exception_handlers: Any = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        self.name = uuid4().hex
+        self.log = logger
+        self.num_workers = num_workers
+        self.connection = connection
+        self.status = self.Status.IDLE
+        self.worker_class = import_worker_class(worker_class) if isinstance(worker_class, str) else worker_class
+        self.serializer = serializer
+        self.job_class, self.queue_class = job_class, queue_class
+        self.exception_handlers = exception_handlers
+        self.worker_dict: dict[str, WorkerData] = {}
+        self._queue_names = [queue.name if isinstance(queue, Queue) else queue for queue in queues]
+        self._sleep: float = 0
+        self._logging_level = 'INFO'
+        self._born: dict[str, float] = {}
+        self._respawn = Respawn(free=2 * num_workers)
+
+    @property
+    def queues(self) -> list[Queue]:
+        """Its queues."""
+        return [self.queue_class(name, connection=self.connection) for name in self._queue_names]
+
+    @property
+    def number_of_active_workers(self) -> int:
+        """How many processes it knows of."""
+        return len(self.worker_dict)
+
+    # --- the loop -----------------------------------------------------------------------------------------------
+
+    def start(self, burst: bool = False, logging_level: str = 'INFO') -> None:
+        """Keep the workers running until told to stop; burst: until all of them have ended."""
+        setup_loghandlers(logging_level, DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT, name=logger.name)
+        self.log.info('Starting worker pool %s with pid %d...', self.name, os.getpid())
+        self.status = self.Status.STARTED
+        before = self._install_signal_handlers()
+        try:
+            self.start_workers(burst=burst, _sleep=self._sleep, logging_level=logging_level)
+            while self._goes_on(burst):
+                wait([one.process.sentinel for one in self.worker_dict.values()], LOOK_SECONDS)
+        finally:
+            for signum, handler in before.items():
+                signal.signal(signum, signal.SIG_DFL if handler is None else handler)
+        self.log.info('All workers stopped, exiting...')
+
+    def _goes_on(self, burst: bool) -> bool:
+        stopping = self.status == self.Status.STOPPED
+        self.check_workers(respawn=not burst and not stopping)
+        return not (burst or stopping) or bool(self.worker_dict)
+
+    def _install_signal_handlers(self) -> dict[int, Any]:
+        if threading.current_thread() is not threading.main_thread():
+            return {}  # signals reach the main thread only
+        return {signum: signal.signal(signum, self.request_stop) for signum in STOPPING}
+
+    def request_stop(self, signum: int | None = None, frame: FrameType | None = None) -> None:
+        """Stop all workers, and start no more; again: they are to leave at once."""
+        self.log.info('Received stop request, shutting down %d workers...', len(self.worker_dict))
+        self.status = self.Status.STOPPED
+        self.stop_workers()
+
+    # --- its workers --------------------------------------------------------------------------------------------
+
+    def check_workers(self, respawn: bool = True) -> None:
+        """Forget the dead, and start others in their place."""
+        self.reap_workers()
+        if not respawn or self.status == self.Status.STOPPED or not self._respawn.may(time.monotonic()):
+            return
+        for _ in range(self.num_workers - len(self.worker_dict)):
+            self.start_worker(burst=False, _sleep=self._sleep, logging_level=self._logging_level)
+
+    def reap_workers(self) -> None:
+        """Forget the processes that have ended."""
+        for data in list(self.worker_dict.values()):
+            if not data.process.is_alive():
+                self.handle_dead_worker(data)
+
+    def handle_dead_worker(self, worker_data: WorkerData) -> None:
+        """Forget a worker."""
+        self.log.info('Worker %s with pid %d is dead', worker_data.name, worker_data.pid)
+        self.worker_dict.pop(worker_data.name, None)
+        born = self._born.pop(worker_data.name, None)
+        pause = 0.0 if born is None else self._respawn.died(born, time.monotonic())
+        if pause and self.status == self.Status.STARTED:
+            self.log.warning('Workers die as soon as they start: the next one comes in %.1f seconds', pause)
+
+    def all_workers_have_stopped(self) -> bool:
+        """Whether none is left."""
+        self.reap_workers()
+        return not self.worker_dict
+
+    def start_workers(self, burst: bool = True, _sleep: float = 0, logging_level: str = 'INFO') -> None:
+        """Start as many as there should be."""
+        self._logging_level = logging_level
+        for count in range(1, self.num_workers + 1):
+            self.start_worker(count, burst=burst, _sleep=_sleep, logging_level=logging_level)
+
+    def start_worker(
+        self, count: int | None = None, burst: bool = True, _sleep: float = 0, logging_level: str = 'INFO'
+    ) -> None:
+        """Start one."""
+        name = uuid4().hex
+        process = self.get_worker_process(name, burst=burst, _sleep=_sleep, logging_level=logging_level)
+        # The child must not run our handlers; what comes for it waits until it has its own.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        data = WorkerData(name, process.pid or 0, process)
+        self.worker_dict[name], self._born[name] = data, time.monotonic()
+        self.log.debug('Started worker %s (%s) with pid %d', name, count or 'in place of another', data.pid)
+        if self.status == self.Status.STOPPED:
+            self.stop_worker(data)  # the request came after the fork, and before we knew of it
+
+    def get_worker_process(self, name: str, burst: bool, _sleep: float = 0, logging_level: str = 'INFO') -> BaseProcess:
+        """A process that will run a worker of this name; not started yet."""
+        return ForkProcess(
+            target=run_worker,
+            args=(name, self._queue_names, *parse_connection(self.connection)),
+            kwargs={
+                '_sleep': _sleep,
+                'burst': burst,
+                'logging_level': logging_level,
+                'worker_class': self.worker_class,
+                'job_class': self.job_class,
+                'queue_class': self.queue_class,
+                'serializer': self.serializer,
+                'exception_handlers': self.exception_handlers,
+            },
+            name=f'Worker {name} (WorkerPool {self.name})',
+        )
+
+    def stop_workers(self) -> None:
+        """Ask all to stop."""
+        for data in list(self.worker_dict.values()):
+            self.stop_worker(data)
+
+    def stop_worker(self, worker_data: WorkerData, sig: signal.Signals = signal.SIGINT) -> None:
+        """Signal one."""
+        try:
+            os.kill(worker_data.pid, sig)
+        except ProcessLookupError:
+            self.log.debug('Worker %s with pid %d has ended already', worker_data.name, worker_data.pid)
+
+
+def run_worker(
+    worker_name: str,
+    queue_names: Iterable[str],
+    connection_class: Any,
+    connection_pool_class: Any,
+    connection_pool_kwargs: dict[str, Any],
+    worker_class: type[BaseWorker] = Worker,
+    serializer: Any = DefaultSerializer,
+    job_class: type[Job] = Job,
+    queue_class: type[Queue] = Queue,
+    exception_handlers: Any = None,
+    burst: bool = True,
+    logging_level: str = 'INFO',
+    _sleep: int = 0,
+) -> None:
+    """The whole life of a pool's worker, in its own process."""
+    begun: list[BaseWorker] = []
+    if multiprocessing.parent_process() is not None:
+        _leave_when_told(begun)
+    connection = assemble(connection_class, connection_pool_class, connection_pool_kwargs)
+    queues = [queue_class(name, connection=connection) for name in queue_names]
+    worker = worker_class(
+        queues,
+        name=worker_name,
+        connection=connection,
+        serializer=serializer,
+        job_class=job_class,
+        queue_class=queue_class,
+        exception_handlers=exception_handlers,
+    )
+    begun.append(worker)
+    logger.info('Worker process started with PID %d', os.getpid())
+    time.sleep(_sleep)
+    worker.work(burst=burst, with_scheduler=True, logging_level=logging_level)
+
+
+def _leave_when_told(begun: list[BaseWorker]) -> None:
+    """Before the worker listens to signals a stop request ends the process; after that, the worker has heard it."""
+
+    def leave(signum: int, frame: FrameType | None) -> None:
+        if not begun or begun[0].get_state() == 'starting':
+            raise SystemExit
+
+    for signum in STOPPING:
+        signal.signal(signum, leave)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)

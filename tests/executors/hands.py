@@ -1,0 +1,117 @@
+"""Worker, job and queue classes, penalties, serializers and handlers that a spawned interpreter imports by name."""
+
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from rq import Queue, SpawnWorker, get_current_job
+from rq.job import Job
+from rq.timeouts import UnixSignalDeathPenalty
+from rq.worker import HerokuWorker
+
+
+class OtherJob(Job):
+    pass
+
+
+class OtherQueue(Queue):
+    pass
+
+
+class Penalty(UnixSignalDeathPenalty):
+    pass
+
+
+class Packer:
+    """JSON with a mark before it."""
+
+    @staticmethod
+    def dumps(value: Any) -> bytes:
+        return b'!' + json.dumps(value).encode()
+
+    @staticmethod
+    def loads(data: bytes) -> Any:
+        return json.loads(data[1:])
+
+
+def dumps(value: Any) -> bytes:
+    """This module is a serializer, too."""
+    return Packer.dumps(value)
+
+
+def loads(data: bytes) -> Any:
+    return Packer.loads(data)
+
+
+class Telling(SpawnWorker):
+    """Says what it is in the process that runs the job."""
+
+    death_penalty_class = Penalty
+
+    def perform_job(self, job: Any, queue: Any, *rest: Any) -> bool:
+        words = {
+            'horse': self.is_horse,
+            'pid': os.getpid(),
+            'class': type(self).__name__,
+            'job': type(job).__name__,
+            'queue': type(queue).__name__,
+            'penalty': self.death_penalty_class.__name__,
+            'handlers': len(self._exc_handlers),
+            'settings': [self.default_result_ttl, self.log_job_description, self.log_result_lifespan],
+            'environment': [os.environ[name] for name in ('RQ_WORKER_ID', 'RQ_JOB_ID', 'RQ_EXECUTION_ID')],
+            'execution': self.execution.id,
+            'connection': type(self.connection.connection_pool).__name__,
+        }
+        self.connection.set('test:words', json.dumps(words))
+        return super().perform_job(job, queue, *rest)
+
+
+class Watching(SpawnWorker):
+    """Overrides a part of the plain way."""
+
+    def monitor_work_horse(self, job: Any, queue: Any, execution: Any = None) -> None:
+        self.connection.rpush('test:marks', 'watched')
+        super().monitor_work_horse(job, queue, execution)
+
+
+class Hurried(HerokuWorker):
+    """Overrides a part of the plain way, and is told of a shutdown at once."""
+
+    imminent_shutdown_delay = 0
+
+    def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
+        return super().wait_for_horse()
+
+
+def noted_state(job: Any, *exc_info: Any) -> None:
+    """Die while being told the first time; the second time say what is known."""
+    job.connection.rpush('test:told', f'{exc_info[0].__name__} {exc_info[1]} {os.getpid()}')
+    if job.connection.llen('test:told') == 1:
+        os._exit(5)
+
+
+def command_line() -> list[str]:
+    return sys.orig_argv  # what /proc tells to everybody, before a title is set
+
+
+def own_path() -> Any:
+    from only_on_the_path import value  # type: ignore[import-not-found]
+
+    return value
+
+
+def fetch_itself() -> str:
+    job = get_current_job()
+    assert job is not None
+    return type(job).fetch(job.id, connection=job.connection).id
+
+
+def kind_of_job() -> str:
+    return type(get_current_job()).__name__
+
+
+def asks_itself_to_hurry(job: Any, connection: Any, result: Any) -> None:
+    """A success callback: the request to stop comes when the job is done."""
+    os.kill(os.getpid(), signal.SIGRTMIN)
