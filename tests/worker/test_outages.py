@@ -46,6 +46,7 @@ def test_away_for_those_with_a_part_of_their_own(launch: Launch, cls: str) -> No
             with Redis(unix_socket_path=str(server.socket)) as client:
                 job = Queue(connection=client).enqueue(jobs.add)
                 wait_until(lambda: job.is_finished, 20, 'it works')
+                worker.said('is there again', 5)
                 worker.signal(signal.SIGTERM)
                 assert worker.wait() == 0
         finally:

@@ -38,6 +38,7 @@ class Conversation:
         self.give_up: Callable[[float], bool] = lambda since: False
         self._execution: str | None = None  # the id of a claim whose reply may have been lost
         self._told_at = 0.0
+        self._is_away = False  # somebody read that we wait
 
     # --- patience -----------------------------------------------------------------------------------------------
 
@@ -53,7 +54,10 @@ class Conversation:
         began, delay = time.monotonic(), 0.1
         while True:
             try:
-                return action()
+                reply = action()
+                if self._is_away:
+                    self._tell_return()
+                return reply
             except Exception as error:
                 self.line.drop()
                 if not is_weather(error):
@@ -84,9 +88,13 @@ class Conversation:
 
     def _tell_weather(self, error: Exception) -> None:
         if time.monotonic() - self._told_at > 60:
-            self._told_at = time.monotonic()
+            self._told_at, self._is_away = time.monotonic(), True
             log, name = self._worker.log, self._worker.name
             log.error('Worker %s: cannot reach %s (%s); waiting, and trying again', name, self.address, error)
+
+    def _tell_return(self) -> None:
+        self._is_away = False
+        self._worker.log.info('Worker %s: %s is there again', self._worker.name, self.address)
 
     # --- verbs --------------------------------------------------------------------------------------------------
 
