@@ -199,12 +199,9 @@ class AsyncQueue:
 
     async def enqueue_at(self, datetime: datetime, f: Any, *args: Any, **kwargs: Any) -> AsyncJob:
         """Enqueue at a moment; a naive one is local time."""
-        words = Queue.parse_args(f, *args, **kwargs)._asdict()
-        at_front, unique = words.pop('at_front'), words.pop('unique')
-        if words.pop('pipeline') is not None:
+        job, unique, pipeline = entering.for_later(self._words, f, args, kwargs)
+        if pipeline is not None:
             raise ValueError(NO_PIPELINE)
-        job = self._words.create_job(status=JobStatus.SCHEDULED, **words)
-        job.enqueue_at_front = at_front or job.enqueue_at_front
         return await self.schedule_job(job, datetime, unique=unique)
 
     async def enqueue_in(self, time_delta: timedelta, f: Any, *args: Any, **kwargs: Any) -> AsyncJob:

@@ -56,6 +56,16 @@ def deferral(queue: Any, job: Any, mode: str, at_front: bool = False) -> Call[st
     return enter.defer(job, mode, bool(job.enqueue_at_front))
 
 
+def for_later(queue: Any, f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, bool, Any]:
+    """The job that the words of `enqueue_at` mean, whether its id is unique, and the pipeline given."""
+    words = queue.parse_args(f, *args, **kwargs)._asdict()
+    at_front, unique, pipeline = words.pop('at_front'), words.pop('unique'), words.pop('pipeline')
+    job = queue.create_job(status=JobStatus.SCHEDULED, **words)
+    if at_front:
+        job.enqueue_at_front = True
+    return job, unique, pipeline
+
+
 def appointment(queue: Any, job: Any, moment: datetime, unique: bool) -> Call[str]:
     """The call that schedules a job."""
     check(queue, job, False)

@@ -175,11 +175,7 @@ class Queue(ReleasesDependents):
         """Enqueue at a moment; a naive one is local time."""
         if not hasattr(datetime, 'tzinfo'):
             raise TypeError(f'enqueue_at takes a datetime, not {datetime!r}')
-        words = self.parse_args(f, *args, **kwargs)._asdict()
-        at_front, unique, pipeline = words.pop('at_front'), words.pop('unique'), words.pop('pipeline')
-        job = self.create_job(status=JobStatus.SCHEDULED, **words)
-        if at_front:
-            job.enqueue_at_front = True
+        job, unique, pipeline = entering.for_later(self, f, args, kwargs)
         return self.schedule_job(job, datetime, pipeline=pipeline, unique=unique)
 
     def enqueue_in(self, time_delta: timedelta, func: Any, *args: Any, **kwargs: Any) -> Job:

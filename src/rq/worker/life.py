@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from rq.rules.timing import str_to_date, utcformat
+from rq.rules.timing import str_to_date
 from rq.store import keys, read, workers
 from rq.store.call import ResponseError, run
 from rq.utils import now
@@ -239,8 +239,3 @@ def allow_waiting(connection: Any, seconds: float) -> None:
 def hostname() -> str:
     """This host's name."""
     return socket.gethostname()
-
-
-def moment_text() -> str:
-    """Now, as timestamp text."""
-    return utcformat(now())
