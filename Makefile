@@ -9,11 +9,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 JOBS ?= 2
+MINUTES ?= 10
 
-.PHONY: help demo test fast crash interop ecosystem neighbours packages lint types docs bench clean
+.PHONY: help demo test fast crash crash-full soak interop ecosystem neighbours packages lint types docs bench clean
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: $(VENV)/.demo ## the guided tour: a private server, a worker, jobs
 	$(BIN)/rq demo
@@ -24,8 +25,14 @@ test: lint types neighbours packages ## lint, types, then every test
 fast: $(VENV)/.dev ## the pure tests and the house laws: seconds, no server
 	$(PYTEST) tests/rules tests/house
 
-crash: $(VENV)/.dev ## real processes, killed and frozen, in full size
+crash: $(VENV)/.dev ## real processes and servers, killed, frozen, cut off: each fault once, with short leases
+	$(PYTEST) tests/crash -n $(JOBS)
+
+crash-full: $(VENV)/.dev ## the same with the defaults and in full size
 	RQ_CRASH_FULL=1 $(PYTEST) tests/crash -n $(JOBS)
+
+soak: $(VENV)/.dev ## four workers in a storm of random faults: MINUTES=10 SEED=7 OUT=path REAL=1 (default leases)
+	$(BIN)/python -m tests.crash.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(OUT),--out $(OUT)) $(if $(REAL),--real)
 
 interop: neighbours ## RQ 3.0 and this on one server: Redis 7 and Valkey 9, both ways
 	$(PYTEST) tests/interop -n $(JOBS)
@@ -68,6 +75,10 @@ neighbours: $(VENV)/.dev
 	@if ! command -v redis-server >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "make: no redis-server here; installing it with apt-get"; \
 	    { apt-get -qq update; RUNLEVEL=1 apt-get -qq install -y --no-install-recommends redis-server; } >/dev/null; \
+	fi
+	@if ! ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "make: no libfaketime here; installing it with apt-get"; \
+	    { apt-get -qq update; apt-get -qq install -y --no-install-recommends libfaketime; } >/dev/null; \
 	fi
 	@$(BIN)/python tests/interop/environment.py
 

@@ -21,6 +21,49 @@ class Odd(Exception):
         return 5
 
 
+class Masked(Exception):
+    @property
+    def __class__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError('no class')
+
+
+class _Unnamed(type):
+    def __getattribute__(cls, name: str) -> Any:
+        if name in ('__name__', '__qualname__', '__module__'):
+            raise RuntimeError('no name')
+        return super().__getattribute__(name)
+
+
+class Nameless(Exception, metaclass=_Unnamed):
+    pass
+
+
+class Uncaused(Exception):
+    @property
+    def __cause__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError('no cause')
+
+    __context__ = __cause__
+
+
+class Untraced(Exception):
+    @property
+    def __traceback__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError('no trace')
+
+
+class Endless(Exception):
+    """Its own cause, and its own context."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.__cause__ = self.__context__ = self
+
+
+def throw(cls: type[BaseException]) -> None:
+    raise cls('thrown')
+
+
 def bury_one(error: BaseException, depth: int) -> BaseException:
     for number in range(depth):
         outer = RuntimeError(f'level {number}')

@@ -23,7 +23,6 @@ from rq.rules.names import parse_job_id
 from rq.rules.status import JobStatus
 from rq.store import keys, operate, promote, read
 from rq.store.call import Call, ResponseError, run_async, run_many_async
-from rq.utils import now
 
 NO_PIPELINE = 'an AsyncQueue takes no pipeline: enqueue_many sends many jobs in few writes'
 
@@ -206,7 +205,7 @@ class AsyncQueue:
 
     async def enqueue_in(self, time_delta: timedelta, f: Any, *args: Any, **kwargs: Any) -> AsyncJob:
         """Enqueue after a while."""
-        return await self.enqueue_at(now() + time_delta, f, *args, **kwargs)
+        return await self.enqueue_at(entering.from_now(time_delta), f, *args, **kwargs)
 
     async def schedule_job(self, job: Any, datetime: datetime, unique: bool = False) -> AsyncJob:
         """Put a job into the ScheduledJobRegistry."""

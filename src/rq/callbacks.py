@@ -12,6 +12,7 @@ from rq.defaults import CALLBACK_TIMEOUT
 from rq.rules.names import import_attribute, resolve_function_reference
 from rq.rules.payload import UNEVALUATED
 from rq.rules.timing import parse_timeout
+from rq.rules.wording import traceback_text
 from rq.timeouts import JobTimeoutException
 
 logger = logging.getLogger('rq.job')
@@ -70,8 +71,8 @@ def execute_failure_callback(job: Any, death_penalty_class: type[Any], *exc_info
         if callback:
             logger.debug('Job %s: calling failure callback %s', job.id, callback)
             _call(job, callback, death_penalty_class, job.failure_callback_timeout, *exc_info)
-    except Exception:
-        logger.exception('Job %s: error while running the failure callback', job.id)
+    except Exception as error:
+        logger.error('Job %s: error while running the failure callback\n%s', job.id, traceback_text(error))
         raise
 
 
@@ -82,8 +83,8 @@ def execute_stopped_callback(job: Any, death_penalty_class: type[Any]) -> None:
         if callback:
             logger.debug('Job %s: calling stopped callback %s', job.id, callback)
             _call(job, callback, death_penalty_class, job.stopped_callback_timeout)
-    except Exception:
-        logger.exception('Job %s: error while running the stopped callback', job.id)
+    except Exception as error:
+        logger.error('Job %s: error while running the stopped callback\n%s', job.id, traceback_text(error))
         raise
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rq.exceptions import InvalidJobOperation
 from rq.executions import Execution
 from rq.job import Job
-from rq.store import channel, keys
+from rq.store import channel, keys, read
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -44,7 +44,10 @@ def send_stop_job_command(connection: Redis, job_id: str, serializer: Any = None
     job = Job.fetch(job_id, connection=connection, serializer=serializer)
     if not job.worker_name:
         raise InvalidJobOperation(f'Job {job_id} is not running, so it cannot be stopped')
-    send_command(connection, job.worker_name, 'stop-job', job_id=job_id)
+    # Named is what runs now: a message that comes late may stop the next attempt, but not what was enqueued since.
+    execution, nonce = (read.field(connection, job.id, name) for name in ('execution', 'nonce'))
+    words = {'execution_id': read.shown(execution), 'nonce': read.shown(nonce or b'')} if execution else {}
+    send_command(connection, job.worker_name, 'stop-job', job_id=job_id, **words)
 
 
 def send_stop_execution_command(connection: Redis, job_id: str, execution_id: str) -> None:
@@ -71,7 +74,11 @@ def handle_command(worker: Any, payload: dict[Any, Any]) -> None:
 
 
 def handle_shutdown_command(worker: Any) -> None:
-    """SIGINT to the own process."""
+    """SIGINT to the own process; a worker that signals do not reach, in a thread of a program, is asked itself."""
+    if worker._loop is not None and not worker._loop.hears_signals:
+        worker.log.info('Worker %s: received shutdown command', worker.name)
+        worker.request_stop(signal.SIGINT, None)
+        return
     worker.log.info('Worker %s: received shutdown command, sending SIGINT', worker.name)
     os.kill(os.getpid(), signal.SIGINT)
 
@@ -89,8 +96,18 @@ def handle_stop_job_command(worker: Any, payload: dict[Any, Any]) -> None:
     """Stop the job if this worker runs it."""
     job_id = payload.get('job_id')
     worker.log.debug('Worker %s: received command to stop job %s', worker.name, job_id)
-    if not worker.request_stop_job(job_id):
+    if _is_of_an_earlier_run(worker, payload):
+        worker.log.warning('Worker %s: the command was to stop an earlier run of job %s, ignored', worker.name, job_id)
+    elif not worker.request_stop_job(job_id):
         worker.log.warning('Worker %s: job %s is not running here, nothing is stopped', worker.name, job_id)
+
+
+def _is_of_an_earlier_run(worker: Any, payload: dict[Any, Any]) -> bool:
+    running = worker._loop.claimed(payload.get('job_id')) if getattr(worker, '_loop', None) is not None else None
+    if running is None or not payload.get('execution_id'):
+        return False
+    nonce = running.raw.get(b'nonce', b'').decode()
+    return bool(running.execution.id != payload['execution_id'] and nonce != payload.get('nonce', ''))
 
 
 def handle_stop_execution_command(worker: Any, payload: dict[Any, Any]) -> None:

@@ -36,6 +36,8 @@ REDIS_RUNTIME_CONNECTION_KWARGS = (
 
 REDIS_SCHEMES = ('redis', 'rediss', 'unix')
 EMBEDDED_DIRECTORY = '.rq'
+# Seconds one of our own clients tries to connect: a lost packet is sent again after one.
+CONNECT_TIMEOUT = 2
 
 Provider = Callable[[str], Redis]
 
@@ -132,12 +134,15 @@ def _rebuild_of_slot(cluster: Any, socket_timeout: float | None, retries: bool) 
 
 
 def _bound_timeout(kwargs: dict[str, Any], limit: float | None) -> None:
-    """Lower the socket timeouts of `kwargs` to `limit`; no timeout at all counts as longer."""
+    """Lower the socket timeouts of `kwargs` to `limit`; no timeout at all counts as longer.
+
+    Who is there takes a connection at once; a try that hangs would only put off the next one.
+    """
     if limit is None:
         return
-    for name in ('socket_timeout', 'socket_connect_timeout'):
+    for name, most in (('socket_timeout', limit), ('socket_connect_timeout', min(limit, CONNECT_TIMEOUT))):
         given = kwargs.get(name)
-        kwargs[name] = limit if given is None else min(given, limit)
+        kwargs[name] = most if given is None else min(given, most)
 
 
 def _stop_retrying(kwargs: dict[str, Any]) -> None:

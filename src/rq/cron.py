@@ -26,6 +26,7 @@ from rq.scheduling import cron_file, cron_run
 from rq.scheduling.cron_record import CronSchedulerRecord
 from rq.scheduling.cron_run import FiredElsewhere, Firing
 from rq.scheduling.patience import STOPPING, Sleeper
+from rq.scheduling.server_clock import ServerClock
 from rq.serializers import DefaultSerializer
 from rq.store import cron, keys, read
 from rq.utils import NOT_JSON_SERIALIZABLE, now, safe_json_dumps
@@ -51,6 +52,7 @@ class CronJob:
     """One periodic function: queue, arguments, interval or cron string, options of its jobs."""
 
     _firing: Firing | None = None  # set by a scheduler while it fires this job; else `enqueue` asks nobody
+    _clock: ServerClock | None = None  # of a scheduler at work
 
     def __init__(
         self,
@@ -114,7 +116,7 @@ class CronJob:
     def get_next_enqueue_time(self) -> datetime:
         """When the next job is due, UTC; `datetime.max` when nothing is known."""
         if self.cron:
-            return rules.next_of_line(self.cron, self.latest_enqueue_time or now())
+            return rules.next_of_line(self.cron, self.latest_enqueue_time or _moment(self._clock))
         if self.interval and self.latest_enqueue_time:
             return rules.next_of_interval(self.latest_enqueue_time, self.interval)
         return datetime.max
@@ -123,7 +125,7 @@ class CronJob:
         """Whether its time has come; an interval job that never ran is due at once."""
         if self.interval and not self.latest_enqueue_time:
             return True
-        return self.next_enqueue_time is not None and now() >= self.next_enqueue_time
+        return self.next_enqueue_time is not None and _moment(self._clock) >= self.next_enqueue_time
 
     def set_enqueue_time(self, time: datetime) -> None:
         """Record a run and compute the next one."""
@@ -176,6 +178,11 @@ class CronJob:
         return job
 
 
+def _moment(clock: ServerClock | None) -> datetime:
+    """By the server's clock, where a scheduler at work has asked for it; else by this machine's."""
+    return clock.now() if clock is not None and clock.is_known else now()
+
+
 def _name_of(func: Any) -> str:
     """`module.function`; a dotted name as it is."""
     if isinstance(func, str):
@@ -206,6 +213,7 @@ class CronScheduler(CronSchedulerRecord):
 
     _stop_requested = False
     _sleeper: Sleeper | None = None
+    _clock: ServerClock | None = None
     _owner = ''  # of its firings; made when it first fires
 
     def __init__(self, connection: Redis, logging_level: str | int = logging.INFO, name: str = '') -> None:
@@ -267,7 +275,7 @@ class CronScheduler(CronSchedulerRecord):
 
     def enqueue_jobs(self) -> list[CronJob]:
         """Enqueue every job that is due, but for those that another scheduler has enqueued; returns the enqueued."""
-        moment = now()
+        moment = _moment(self._clock)
         return [job for job in self.get_jobs() if job.should_run() and self._fire(job, moment)]
 
     def _fire(self, job: CronJob, moment: datetime) -> bool:
@@ -295,7 +303,7 @@ class CronScheduler(CronSchedulerRecord):
         times = [job.next_enqueue_time for job in self.get_jobs() if job.next_enqueue_time]
         if not times:
             return LONGEST_SLEEP
-        return max(0, min((min(times) - now()).total_seconds(), LONGEST_SLEEP))
+        return max(0, min((min(times) - _moment(self._clock)).total_seconds(), LONGEST_SLEEP))
 
     # --- life ---------------------------------------------------------------------------------------------------
 

@@ -70,21 +70,41 @@ WIP_SECONDS = 90
 RESCUE_INTERVAL = 5
 # Seconds between two looks for jobs that are due: half of the two seconds we promise.
 PROMOTE_INTERVAL = 1
+# Seconds between two looks for ids without a record: what is missing at both is dropped, within five seconds.
+SWEEP_INTERVAL = 1
 # Seconds the parent waits after a job's own timeout before it kills the process group.
 KILL_GRACE = 5
 # Seconds one exception handler may take: it must not hold the failure it is told about.
 HANDLER_TIMEOUT = 60
 # Bytes of a payload or result: above this a database wants a file store, not a queue.
 MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
+# Characters of an id or a name that becomes part of keys: more is a mistake, and every command would carry it.
+MAX_NAME_LENGTH = 1024
+# Characters of a description or another text of a record: it is read with every listing.
+MAX_TEXT_LENGTH = 64 * 1024
 # Bytes of traceback kept per attempt, head and tail: enough to read, too little to fill the server.
 MAX_TRACEBACK_BYTES = 64 * 1024
+# Bytes of an attempt as it is read: its text as JSON, where each byte may take six.
+MAX_ATTEMPT_BYTES = 8 * MAX_TRACEBACK_BYTES
 # Lost workers after which a job is suspected of killing them ...
 POISON_LOSSES = 3
 # ... when they were lost within so many seconds.
 POISON_WINDOW = 86400
+# Seconds until a job is tried again that has lost a worker before: time for the fleet to recover, should it be why.
+RECOVERY_PAUSE = 5
 # Seconds a burst worker waits for an unreachable server before it gives up with exit code 1.
 BURST_PATIENCE = 30
-# Seconds between two attempts to reach the server, at most: a restart should be noticed soon.
-MAX_BACKOFF = 5
+# Seconds between two attempts to reach the server, at most: with the attempt itself work goes on within five.
+MAX_BACKOFF = 2
+# Seconds until a worker that cannot start a process tries again, at first and at most.
+START_BACKOFF = 1
+MAX_START_BACKOFF = 30
 # Seconds one command may take: half-open connections are then noticed before a lease runs out.
 SOCKET_TIMEOUT = 5
+# Seconds before the second, third ... try of a webhook: a restart of the listener is outlived, a dead one is let go.
+WEBHOOK_PAUSES = (2.0, 8.0, 32.0, 128.0)
+# News that wait for a try, at most: a listener that hangs must not fill the server.
+MAX_NEWS = 10_000
+# Tries of webhooks that stay on record, and for how many seconds after the latest: a week.
+DELIVERIES_KEPT = 1000
+DELIVERIES_TTL = 604800

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rq.exceptions import DuplicateJobError, InvalidJobOperation, StorageFullError
@@ -13,6 +13,19 @@ from rq.store import enter
 from rq.store.call import Call, ResponseError, is_full
 from rq.store.keys import JOB_PREFIX, QUEUE_PREFIX
 from rq.utils import now
+
+
+class FromNow(datetime):
+    """A moment given as a delay: for who reads it a moment by this machine's clock; the store counts from its own."""
+
+    seconds: float | None = None  # what is computed from it is a plain moment
+
+
+def from_now(delay: timedelta) -> datetime:
+    """The moment so long from now."""
+    moment = FromNow.fromtimestamp((now() + delay).timestamp(), UTC)
+    moment.seconds = delay.total_seconds()
+    return moment
 
 
 def check(queue: Any, job: Any, unique: bool) -> None:
@@ -72,7 +85,9 @@ def appointment(queue: Any, job: Any, moment: datetime, unique: bool) -> Call[st
     if unique and not job._id:
         raise ValueError('unique=True requires an explicit job_id, because the id is what is unique')
     job.origin, job._status = queue.name, JobStatus.SCHEDULED
-    return enter.schedule(job, due_second(moment), unique)
+    # of a delay the server's clock decides, because ours may be wrong
+    delay = moment.seconds if isinstance(moment, FromNow) else None
+    return enter.schedule(job, due_second(moment) if delay is None else f'+{delay!r}', unique)
 
 
 def stands(job: Any, status: JobStatus) -> Any:

@@ -105,12 +105,16 @@ class HorseKilledError(Exception):
     """The process running a job ended without a word: look for the OOM killer, a crash or `os._exit`.
 
     Holds the `signal` that ended it, or else its `exit_code`; both are None when neither is known.
+    And `peak_memory`, the most it had in bytes, where the system tells.
     """
 
-    def __init__(self, message: str, signal: int | None = None, exit_code: int | None = None) -> None:
+    def __init__(
+        self, message: str, signal: int | None = None, exit_code: int | None = None, peak_memory: int | None = None
+    ) -> None:
         super().__init__(message)
         self.signal = signal
         self.exit_code = exit_code
+        self.peak_memory = peak_memory
 
 
 class InterruptedJobError(Exception):

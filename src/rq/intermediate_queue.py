@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from rq.rules.timing import from_epoch
 from rq.store import keys, read, start
 from rq.store.call import run
-from rq.utils import now
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -38,7 +37,7 @@ class IntermediateQueue:
 
     def set_first_seen(self, job_id: str) -> bool:
         """Note that an id was seen here for the first time; False when that is known already."""
-        return bool(self.connection.set(self.get_first_seen_key(job_id), now().timestamp(), nx=True, ex=86400))
+        return bool(self.connection.set(self.get_first_seen_key(job_id), self._moment(), nx=True, ex=86400))
 
     def get_first_seen(self, job_id: str) -> datetime | None:
         """Since when an id is known to stand here."""
@@ -48,7 +47,10 @@ class IntermediateQueue:
     def should_be_cleaned_up(self, job_id: str) -> bool:
         """Whether it was first seen more than a minute ago."""
         seen = self.get_first_seen(job_id)
-        return seen is not None and now() - seen > timedelta(seconds=STUCK_SECONDS)
+        return seen is not None and from_epoch(self._moment()) - seen > timedelta(seconds=STUCK_SECONDS)
+
+    def _moment(self) -> float:
+        return read.server_time(self.connection)  # who looks first and who looks again may have different clocks
 
     def get_job_ids(self) -> list[str]:
         """The ids in here."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rq import eras, stairs
+from rq.attempts import HasAttempts
 from rq.callbacks import Callback, HasCallbacks, as_callback
 from rq.dependencies import HasDependencies
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
@@ -64,7 +65,7 @@ def requeue_job(job_id: str, connection: Redis, serializer: Any = None) -> Job:
     return Job.fetch(job_id, connection=connection, serializer=serializer).requeue()
 
 
-class Job(HasCallbacks, HasResults, HasStatus, HasDependencies):
+class Job(HasCallbacks, HasResults, HasAttempts, HasStatus, HasDependencies):
     """A function call and its bookkeeping, mirrored in a Redis hash."""
 
     redis_job_namespace_prefix = keys.JOB_PREFIX
@@ -86,6 +87,7 @@ class Job(HasCallbacks, HasResults, HasStatus, HasDependencies):
         self._called = False
         self._failure: Any = None
         self._packed_result: bytes | None = None
+        self._new_warning = ''
 
     # --- making -------------------------------------------------------------------------------------------------
 

@@ -1,16 +1,23 @@
 """Log output of the command line: colours by level on a terminal, handlers for stdout and stderr.
 
-Which events are logged, and in which words, stands where they happen.
+Which events are logged, and in which words, stands where they happen. A line that nobody takes holds up nobody.
 """
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from rq import outlet
 from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
+from rq.timeouts import BaseTimeoutException
+
+# Seconds that a line waits for a slow reader; after one that did not come in time, the next ones do not wait at all.
+_PATIENCE = 0.1
 
 # SGR codes of ECMA-48: 30-37 the dark half of the palette, 90-97 the bright one.
 _DARK = {
@@ -88,7 +95,11 @@ def blue(text: Any) -> str:
 
 
 class ColorizingStreamHandler(logging.StreamHandler[Any]):
-    """A stream handler that colours warnings and errors on a terminal."""
+    """A stream handler that colours warnings and errors on a terminal, and never waits for who should read.
+
+    A line that a full pipe, a stopped terminal or a full disk does not take is lost and counted; the first one that is
+    taken again comes with the number of those that were not.
+    """
 
     levels: ClassVar[dict[int, Callable[[Any], str]]] = {
         logging.WARNING: _yellow,
@@ -100,6 +111,93 @@ class ColorizingStreamHandler(logging.StreamHandler[Any]):
         # Logging configurations in the field pass `exclude`; it is kept for them and changes nothing.
         self.exclude = exclude
         super().__init__(*args, **kwargs)
+        self.lost = 0  # lines since the last one that was taken
+        self._is_cut = False  # the last one was taken in part, so that its end of line is missing
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, or count it as lost."""
+        try:
+            text = self.format(record)
+            if self.lost:
+                text = self._of_loss(record) + self.terminator + text
+        except (RecursionError, BaseTimeoutException):
+            raise  # a job's time may be over while it logs
+        except Exception:
+            self.handleError(record)
+            return
+        if self._say(text + self.terminator):
+            self.lost = 0
+        else:
+            self.lost += 1
+
+    def _of_loss(self, record: logging.LogRecord) -> str:
+        words, level = '%d log lines before this one are lost: they could not be written', logging.WARNING
+        return self.format(logging.LogRecord(record.name, level, record.pathname, 0, words, (self.lost,), None))
+
+    def _say(self, text: str) -> bool:
+        """Write it; False when it was not taken, or not all of it."""
+        if self.stream is None:
+            return True  # the process was started without one
+        try:
+            descriptor = self._descriptor()
+            if descriptor is not None:
+                return self._say_to(descriptor, text)
+            self._say_to_stream(text)
+        except (OSError, ValueError):
+            return False  # its reader has gone, the disk is full, or a job closed it
+        return True
+
+    def _descriptor(self) -> int | None:
+        """Where a text file writes to; None for streams that are more, or less, than that."""
+        if not isinstance(self.stream, io.TextIOWrapper) or type(self.stream).write is not io.TextIOWrapper.write:
+            return None
+        try:
+            return self.stream.fileno()
+        except OSError:
+            return None  # it writes to memory
+
+    def _say_to(self, descriptor: int, text: str) -> bool:
+        # Past the buffers of the stream: what it could not write it would keep, and block on at its end.
+        data = _encoded('\n' + text if self._is_cut else text, self.stream.encoding, self.stream.errors)
+        patience = 0.0 if self.lost else _PATIENCE
+        written = outlet.write(descriptor, data, patience, self._flush_stream)
+        if written:
+            self._is_cut = written < len(data)
+        return written == len(data)
+
+    def _say_to_stream(self, text: str) -> None:
+        try:
+            self.stream.write(text)
+        except UnicodeEncodeError:
+            self.stream.write(text.encode('ascii', 'backslashreplace').decode())
+        super().flush()
+
+    def _flush_stream(self) -> None:
+        try:
+            self.stream.flush()
+        except (OSError, ValueError):
+            return  # what others printed there is theirs to lose
+
+    def flush(self) -> None:
+        """Write what others left in the stream's buffers, if that cannot block."""
+        try:
+            descriptor = None if self.stream is None else self._descriptor()
+            if descriptor is None:
+                super().flush()
+            elif outlet.has_room(descriptor):
+                self._flush_stream()
+        except (OSError, ValueError):
+            return  # closed
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say that a record could not be formatted, with the traceback, where its line would have been."""
+        if not logging.raiseExceptions:
+            return
+        try:
+            said = self._say(f'--- Logging error --- {record.msg!r}\n{traceback.format_exc()}')
+        except Exception:
+            said = False  # not even its message can be shown
+        self.lost += not said
 
     @property
     def is_tty(self) -> bool:
@@ -116,6 +214,14 @@ class ColorizingStreamHandler(logging.StreamHandler[Any]):
         head, newline, rest = text.partition('\n')
         # Our colorizers look at stdout; here the stream of the handler decides.
         return getattr(colorize, 'always', colorize)(head) + newline + rest
+
+
+def _encoded(text: str, encoding: str, errors: str | None) -> bytes:
+    """As the stream would write it, but no character is refused: a line must not be lost to a narrow locale."""
+    try:
+        return text.encode(encoding, errors or 'strict')
+    except UnicodeEncodeError:
+        return text.encode(encoding, 'backslashreplace')
 
 
 def _below_error(record: logging.LogRecord) -> bool:

@@ -18,7 +18,6 @@ from rq.rules.status import JobStatus
 from rq.rules.timing import parse_timeout
 from rq.store import sync as store_sync
 from rq.store.call import Batch, ResponseError, enqueue_on, run
-from rq.utils import now
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -182,7 +181,7 @@ class Queue(ReleasesDependents):
         """Enqueue after a while."""
         if not isinstance(time_delta, timedelta):
             raise TypeError(f'enqueue_in takes a timedelta, not {time_delta!r}; write timedelta(seconds=...)')
-        return self.enqueue_at(now() + time_delta, func, *args, **kwargs)
+        return self.enqueue_at(entering.from_now(time_delta), func, *args, **kwargs)
 
     def schedule_job(self, job: Job, datetime: datetime, pipeline: Pipeline | None = None, unique: bool = False) -> Job:
         """Put a job into the ScheduledJobRegistry."""
@@ -195,7 +194,7 @@ class Queue(ReleasesDependents):
         return job
 
     def _schedule_in(self, job: Job, seconds: float, pipeline: Pipeline | None = None) -> datetime:
-        moment = now() + timedelta(seconds=seconds)
+        moment = entering.from_now(timedelta(seconds=seconds))
         self.schedule_job(job, moment, pipeline=pipeline)
         return moment
 

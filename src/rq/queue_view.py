@@ -22,10 +22,10 @@ from rq.registry import (
     ScheduledJobRegistry,
     StartedJobRegistry,
 )
-from rq.rules.names import import_attribute
+from rq.rules.names import check_length, import_attribute
 from rq.rules.timing import parse_timeout
 from rq.serializers import resolve_serializer
-from rq.store import keys, operate, read
+from rq.store import aside, keys, operate, read
 from rq.store.call import run
 from rq.timeouts import UnixSignalDeathPenalty
 from rq.utils import get_version, missing_keys
@@ -183,6 +183,15 @@ class QueueView:
             self.log.warning('Queue %s: job %r is left out: %s', self.name, job_id, error)
             return None
         return job
+
+    @property
+    def aside(self) -> dict[str, str]:
+        """Ids that cannot be worked on, because their records make no sense, with the reasons."""
+        return aside.of_queue(self.connection, self.name)
+
+    def return_aside(self, member: str) -> bool:
+        """Queue an id that was set aside, once its record was put right; returns whether it is queued now."""
+        return run(self.connection, aside.return_aside(self.name, member)).answer == 'ok'
 
     job_ids = property(lambda self: self.get_job_ids(), doc='All ids, in order.')
     jobs = property(lambda self: self.get_jobs(), doc='All jobs, in order.')
@@ -344,6 +353,8 @@ class QueueView:
                 return job_class.fetch(job_id, connection=connection, serializer=serializer), queue
             except NoSuchJobError:
                 continue
+            except ValueError as error:  # taken off the list already, and must not be lost
+                run(connection, aside.set_aside(queue.name, job_id, str(error)))
 
     def delete(self, delete_jobs: bool = True) -> None:
         """Forget the queue, and its listed jobs unless told otherwise."""
@@ -357,6 +368,7 @@ def checked_name(name: str) -> str:
     """A queue name as it is; `ValueError` for one that would be another queue's key."""
     if not isinstance(name, str):
         raise TypeError(f'a queue name must be a str, not {name!r}')
+    check_length('a queue name', name)
     if name.endswith(':intermediate') or ':intermediate:first_seen:' in name:
         raise ValueError(f'{name!r} cannot be a queue name: its key is the recovery list of another queue; rename it')
     return name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from rq.rules.names import check_length
 from rq.store import keys, read, slots
 from rq.store.call import enqueue_on, run
 from rq.store.scripts import load
@@ -26,6 +27,9 @@ class RateLimit:
     def __init__(self, key: str, concurrency: int) -> None:
         if not key:
             raise ValueError('a RateLimit needs a key: the name that its jobs share')
+        check_length('a RateLimit key', key)
+        if key.endswith((':allowed', ':rate_limited')):
+            raise ValueError(f'{key!r} cannot be the key of a RateLimit: it is that of the books of another; rename it')
         if not isinstance(concurrency, int) or concurrency < 1:
             raise ValueError(f'concurrency {concurrency!r} must be an integer of at least 1')
         self.key = key

@@ -22,7 +22,7 @@ from rq.serializers import resolve_serializer
 from rq.store import keys, operate, promote, read
 from rq.store.call import enqueue_on, run
 from rq.timeouts import UnixSignalDeathPenalty
-from rq.utils import current_timestamp
+from rq.utils import current_timestamp, missing_keys
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -157,6 +157,8 @@ class BaseRegistry:
             raise InvalidJobOperation(f'Job {job_id} is not in {self.key}, so it cannot be requeued from there')
         if answer == 'started':
             raise InvalidJobOperation(f'Job {job_id} is running; requeue it when it has ended')
+        if answer == 'broken':
+            raise InvalidJobOperation(f'Job {job_id} cannot be requeued: its key holds another type than a record')
         if isinstance(job_or_id, str):
             fetched: Job = self.job_class.fetch(job_id, self.connection, self.serializer)
             return fetched
@@ -305,9 +307,15 @@ class ReadyJobRegistry(BaseRegistry):
     ) -> list[Job]:
         """Enqueue everything in here, and drop ids that have no business here."""
         enqueued: list[Job] = []
-        while ids := read.texts(self.connection.zrange(self.key, 0, 499)):
+        left = 0  # what cannot be read, or is of a newer version, stays
+        while ids := read.texts(self.connection.zrange(self.key, left, left + 499)):
             enqueued += self.enqueue_jobs(ids)
-            self.connection.zrem(self.key, *ids)
+            gone = {key.removeprefix(keys.JOB_PREFIX) for key in missing_keys(self.connection, [*map(keys.job, ids)])}
+            known = zip(ids, read.statuses(self.connection, ids), strict=True)
+            out = [one for one, status in known if one in gone or status in set(JobStatus)]
+            if out:
+                self.connection.zrem(self.key, *out)
+            left += len(ids) - len(out)
         return enqueued
 
 
@@ -368,9 +376,10 @@ def clean_registries(queue: Any, exception_handlers: list[Any] | None = None) ->
 
 
 def clean_beside_started(queue: Any) -> None:
-    """The same but for abandoned jobs, which a working worker leaves to its clock."""
+    """The same but for abandoned jobs, which a working worker leaves to its clock. By the server's time."""
+    moment = read.server_time(queue.connection)
     for cls in (FinishedJobRegistry, FailedJobRegistry, DeferredJobRegistry, ReadyJobRegistry):
-        cls(queue=queue, job_class=queue.job_class, serializer=queue.serializer).cleanup()
+        cls(queue=queue, job_class=queue.job_class, serializer=queue.serializer).cleanup(moment)
     heal_deferred(queue)
     for limit in RateLimitRegistry.all(queue.connection):
         limit.cleanup()

@@ -45,7 +45,8 @@ ACQUIRE_OR_REFRESH_LOCK_SCRIPT = locks.ACQUIRE_OR_REFRESH_LOCK_SCRIPT
 logger = logging.getLogger('rq.scheduler')
 
 LOCK_MARGIN = 60  # seconds that locks and hash outlive a missing heartbeat
-PASS = 1000  # due jobs moved per queue and pass
+PASS = 1000  # due jobs moved per queue in one step
+PASSES = 5  # steps in a row, before the locks are due to be refreshed
 
 
 class SchedulerStatus(str, Enum):  # noqa: UP042 - str() of a StrEnum would differ from RQ's
@@ -252,9 +253,14 @@ class RQScheduler:
         if not self._scheduled_job_registries and self._acquired_locks:
             self.prepare_registries()
         for registry in self._scheduled_job_registries:
-            # The script looks at the lock itself: what was taken over a moment ago is left alone.
-            run_call(self.connection, promote.promote_due(registry.name, PASS))
+            self._promote(registry.name)
         self._status = SchedulerStatus.STARTED
+
+    def _promote(self, queue: str) -> None:
+        # The script looks at the lock itself: what was taken over a moment ago is left alone.
+        for _ in range(PASSES):
+            if run_call(self.connection, promote.promote_due(queue, PASS)) < PASS:
+                break
 
     def start(self) -> Any:
         """Run in a forked process; returns that."""
@@ -302,6 +308,9 @@ class RQScheduler:
             self.acquire_locks()
         self.heartbeat()
         self.enqueue_scheduled_jobs()
+        # Whose lock somebody else holds: the script knows one of ours, which may be dead, and one of a dead RQ 3.0.
+        for queue in self._queue_names - self._acquired_locks:
+            self._promote(queue)
 
     def _leave(self) -> None:
         try:

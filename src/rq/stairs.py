@@ -41,11 +41,18 @@ def queue_of(job: Job) -> Queue:
     return Queue(job.origin, connection=job.connection, job_class=type(job), serializer=job.serializer)
 
 
-def post(call: dict[str, Any], job_id: str) -> None:
-    """Make an HTTP call; no step up, but what it needs is loaded only by who makes one."""
-    from rq.posting import make
+def posting() -> Any:
+    """What makes HTTP calls; no step up, but what it needs is loaded only by who makes one."""
+    from rq import posting
 
-    make(call, job_id)
+    return posting
+
+
+def deliveries(connection: Any, limit: int) -> Any:
+    """The latest tries of webhooks, as the store has them."""
+    from rq.store import outbox
+
+    return outbox.deliveries(connection, limit)
 
 
 def async_queue(queue: Queue) -> Any:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 import warnings
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rq import stairs
 from rq.exceptions import InvalidJobOperation
 from rq.rules.record import JobRecord
 from rq.rules.status import JobStatus
-from rq.rules.timing import utcformat
+from rq.rules.timing import from_epoch, utcformat
 from rq.store import keys, read
 from rq.utils import now
 
@@ -22,6 +24,11 @@ class HasStatus(JobRecord):
 
     connection: Any
     _stored_status: JobStatus | None
+    _ahead: float | None = None  # the server's clock minus this machine's steady one, as a claim has told
+
+    def _moment(self) -> datetime:
+        """By the server's clock while it runs: this machine's may be wrong, or be set meanwhile."""
+        return now() if self._ahead is None else from_epoch(time.monotonic() + self._ahead)
 
     def get_status(self, refresh: bool = True) -> JobStatus:
         """The status, read again unless `refresh=False`; `InvalidJobOperation` when there is none to read."""

@@ -17,6 +17,11 @@ from typing import Any
 _LONGEST = 100_000_000
 
 
+#: In a work horse: told where the main thread is when its time is over, before the exception is raised there. The
+#: code may not react to that and be killed; then nobody else knows what it was doing.
+tell_where: Callable[[FrameType | None], None] | None = None
+
+
 class BaseTimeoutException(Exception):
     """Base of everything that means: the time is over."""
 
@@ -114,6 +119,8 @@ class UnixSignalDeathPenalty(BaseDeathPenalty):
 
     def handle_death_penalty(self, signum: int, frame: FrameType | None) -> None:
         """Signal handler: the time is over."""
+        if tell_where is not None:
+            tell_where(frame)
         raise self._exception(self._message)
 
 

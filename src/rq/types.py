@@ -43,6 +43,8 @@ class JobLike(Protocol):
     _broken: dict[str, str]
     _called: bool
     _packed_result: bytes | None
+    _new_warning: str
+    warning: str | None
 
     @property
     def id(self) -> str: ...
@@ -82,6 +84,7 @@ class Hooks(Protocol):
     death_penalty_class: type[Any]
     log: Any
     queues: list[Any]
+    handler_timeout: float
 
     def handle_job_success(self, job: Any, queue: Any, started_job_registry: Any, execution: Any) -> None: ...
     def handle_job_retry(self, job: Any, queue: Any, retry: Any, started_job_registry: Any, execution: Any) -> None: ...

@@ -1,22 +1,21 @@
 """Webhook: an HTTP call that tells somebody of a job's outcome.
 
-Workers put the calls into the outbox with the outcome itself (`news_of`), and make them afterwards (`tell_news`).
+Workers put the calls into the outbox with the outcome itself (`news_of`), and their couriers make them afterwards.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from rq import stairs
 from rq.rules.payload import UNEVALUATED
-
-logger = logging.getLogger('rq.webhook')
+from rq.rules.timing import from_epoch
 
 STATUSES = ('finished', 'failed')
 METHODS = ('GET', 'POST')
@@ -81,8 +80,8 @@ class Webhook:
         return payload
 
     def send(self, job: Any, *, exc_string: str | None = None) -> None:
-        """Make the call, now; what goes wrong is logged, never raised."""
-        stairs.post(self._call(job, exc_string), job.id)
+        """Make the call, now and once; what goes wrong is logged, never raised."""
+        stairs.posting().make(self._call(job, exc_string), job.id)
 
     def _call(self, job: Any, exc_string: str | None, loads: bool = True) -> dict[str, Any]:
         headers = dict(self.headers or {})
@@ -91,7 +90,8 @@ class Webhook:
             body = json.dumps(self._payload(job, exc_string, loads))
             if 'content-type' not in {name.lower() for name in headers}:
                 headers['Content-Type'] = 'application/json'
-        return {'url': self.url, 'method': self.method, 'headers': headers, 'timeout': self.timeout, 'body': body}
+        words = {'url': self.url, 'method': self.method, 'headers': headers, 'timeout': self.timeout, 'body': body}
+        return {**words, 'status': self.job_status}
 
 
 def _func_name(job: Any, loads: bool) -> str | None:
@@ -132,13 +132,34 @@ def news_of(job: Any, status: str, exc_string: str | None = None, loads: bool = 
     return json.dumps({'id': uuid4().hex, 'job': job.id, 'calls': calls}) if calls else ''
 
 
-def tell_news(news: str) -> None:
-    """Make the calls that `news_of` wrote down."""
-    try:
-        told = json.loads(news)
-        calls, job_id = list(told['calls']), str(told['job'])
-    except (ValueError, KeyError, TypeError):
-        logger.warning('the outbox holds news that cannot be read; dropped')
-        return
-    for call in calls:
-        stairs.post(call, job_id)
+@dataclass(frozen=True)
+class Delivery:
+    """One try of a webhook's call: `code` of the answer or `error`, and what it led to.
+
+    `outcome` is told, again, given up, or dropped (too many waited); `url` has no credentials and no query.
+    """
+
+    at: datetime
+    job_id: str
+    url: str
+    method: str
+    job_status: str
+    number: int
+    code: int | None
+    error: str
+    outcome: str
+
+
+def deliveries(connection: Any, limit: int = 100) -> list[Delivery]:
+    """The latest tries of workers to make the calls of webhooks, newest first; a thousand are kept, for a week."""
+    return [_delivery(moment, record) for moment, record in stairs.deliveries(connection, limit)]
+
+
+def _delivery(moment: float, record: dict[str, Any]) -> Delivery:
+    texts = {word: str(record.get(word) or '') for word in ('job', 'url', 'method', 'status', 'error', 'outcome')}
+    number, code = record.get('try'), record.get('code')
+    return Delivery(
+        from_epoch(moment), texts['job'], texts['url'], texts['method'], texts['status'],
+        number if isinstance(number, int) else 0, code if isinstance(code, int) else None,
+        texts['error'], texts['outcome'],
+    )  # fmt: skip

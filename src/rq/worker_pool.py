@@ -23,6 +23,9 @@ from rq.logutils import setup_loghandlers
 from rq.queue import Queue
 from rq.rules.respawn import Respawn
 from rq.serializers import DefaultSerializer
+from rq.supervision.crew import CrewHealth
+from rq.supervision.health import Health
+from rq.supervision.signs import Notifier
 from rq.utils import import_worker_class
 from rq.worker import BaseWorker, Worker
 
@@ -47,6 +50,11 @@ class WorkerData(NamedTuple):
 
 class WorkerPool:
     """Starts workers as processes, replaces those that end, and stops them all when it is told to stop."""
+
+    health_port: int | None = None  # as of a worker; what is told is the health of all of them
+    health_host: str = '127.0.0.1'
+    health_file: str | None = None
+    notifies_systemd = False
 
     class Status(Enum):
         """What the pool does."""
@@ -83,6 +91,9 @@ class WorkerPool:
         self._logging_level = 'INFO'
         self._born: dict[str, float] = {}
         self._respawn = Respawn(free=2 * num_workers)
+        self._health: CrewHealth | None = None
+        self._words: list[tuple[int, str]] = []  # what its health has to say; the main loop logs it
+        self.worker_settings: dict[str, Any] = {}  # attributes to set on each worker, such as shutdown_grace
 
     @property
     def queues(self) -> list[Queue]:
@@ -101,19 +112,44 @@ class WorkerPool:
         setup_loghandlers(logging_level, DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT, name=logger.name)
         self.log.info('Starting worker pool %s with pid %d...', self.name, os.getpid())
         self.status = self.Status.STARTED
+        self._health = self._make_health(burst)
         before = self._install_signal_handlers()
         try:
             self.start_workers(burst=burst, _sleep=self._sleep, logging_level=logging_level)
+            if self._health is not None:
+                self._health.start()
             while self._goes_on(burst):
                 wait([one.process.sentinel for one in self.worker_dict.values()], LOOK_SECONDS)
         finally:
             for signum, handler in before.items():
                 signal.signal(signum, signal.SIG_DFL if handler is None else handler)
+            if self._health is not None:
+                self._health.stop()
         self.log.info('All workers stopped, exiting...')
+
+    def _make_health(self, burst: bool) -> CrewHealth | None:
+        """What answers probes, if that is wanted; `ValueError` when its port or file cannot be used."""
+        notifier = Notifier.asked_for() if self.notifies_systemd else None
+        if self.health_port is None and self.health_file is None and notifier is None:
+            return None
+        words = self._words
+        health = Health(
+            self.name, lambda *one: words.append(one), self.health_port, self.health_host, self.health_file, notifier
+        )
+        if health.url:
+            self.log.info('Worker pool %s: answering probes at %s/livez and /readyz', self.name, health.url)
+        stopped = self.Status.STOPPED
+        return CrewHealth(
+            health, lambda: 0 if burst or self.status == stopped else self.num_workers, lambda: self.status == stopped
+        )
 
     def _goes_on(self, burst: bool) -> bool:
         stopping = self.status == self.Status.STOPPED
         self.check_workers(respawn=not burst and not stopping)
+        if self._health is not None:
+            self._health.turned()
+        while self._words:
+            self.log.log(*self._words.pop(0))
         return not (burst or stopping) or bool(self.worker_dict)
 
     def _install_signal_handlers(self) -> dict[int, Any]:
@@ -147,6 +183,8 @@ class WorkerPool:
         """Forget a worker."""
         self.log.info('Worker %s with pid %d is dead', worker_data.name, worker_data.pid)
         self.worker_dict.pop(worker_data.name, None)
+        if self._health is not None:
+            self._health.forget(worker_data.name)
         born = self._born.pop(worker_data.name, None)
         pause = 0.0 if born is None else self._respawn.died(born, time.monotonic())
         if pause and self.status == self.Status.STARTED:
@@ -183,9 +221,12 @@ class WorkerPool:
 
     def get_worker_process(self, name: str, burst: bool, _sleep: float = 0, logging_level: str = 'INFO') -> BaseProcess:
         """A process that will run a worker of this name; not started yet."""
+        settings = self.worker_settings
+        if self._health is not None:
+            settings = {**settings, 'health_page': self._health.expect(name)}
         return ForkProcess(
-            target=run_worker,
-            args=(name, self._queue_names, *parse_connection(self.connection)),
+            target=_run_with,
+            args=(settings, name, self._queue_names, *parse_connection(self.connection)),
             kwargs={
                 '_sleep': _sleep,
                 'burst': burst,
@@ -210,6 +251,15 @@ class WorkerPool:
             os.kill(worker_data.pid, sig)
         except ProcessLookupError:
             self.log.debug('Worker %s with pid %d has ended already', worker_data.name, worker_data.pid)
+
+
+#: in the process of a worker: attributes to set on it, because `run_worker` has the signature of RQ
+_settings: dict[str, Any] = {}
+
+
+def _run_with(settings: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+    _settings.update(settings)
+    run_worker(*args, **kwargs)
 
 
 def run_worker(
@@ -242,6 +292,8 @@ def run_worker(
         queue_class=queue_class,
         exception_handlers=exception_handlers,
     )
+    for attribute, value in _settings.items():
+        setattr(worker, attribute, value)
     begun.append(worker)
     logger.info('Worker process started with PID %d', os.getpid())
     time.sleep(_sleep)

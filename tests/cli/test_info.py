@@ -239,7 +239,8 @@ def test_json(document, redis: Redis) -> None:
     assert [each['name'] for each in found['queues']] == ['alpha', 'beta', 'with-a-long-name']
     assert found['queues'][0] == {
         'name': 'alpha', 'queued': 3, 'executing': 0, 'finished': 3, 'failed': 0,
-        'deferred': 0, 'ready': 0, 'scheduled': 1, 'canceled': 0, 'aside': {'odd': 'its record is no hash'},
+        'deferred': 0, 'ready': 0, 'scheduled': 1, 'canceled': 0,
+        'aside': {'odd': 'its record is no hash'}, 'missing': None,
     }  # fmt: skip
     assert found['workers'][1] == {
         'name': 'w2', 'state': 'busy', 'queues': ['other', 'beta'], 'hostname': 'host', 'ip_address': '1.2.3.4:5',

@@ -141,6 +141,8 @@ class Fleet:
 
     def __init__(self, url: str, redis: Redis, directory: Path, witness: Witness) -> None:
         self.url, self.redis, self.directory, self.witness = url, redis, directory, witness
+        self.where: Sequence[str] = ('--url', url)  # words that tell a worker its server
+        self.environment: dict[str, str] = {}
         self.crews: list[Crew] = []
         self._number = 0
 
@@ -148,11 +150,21 @@ class Fleet:
         self, *options: str, name: str = '', worker: str = 'Quick', queues: Sequence[str] = ('q',), wait: bool = True
     ) -> Crew:
         """A new worker; `worker` names a class of tests/crash/workers.py."""
+        name = name or f'w{self._number + 1}'
+        crew = self._launch(name, options, 'worker', *self.where, '--name', name, *_of_class(worker), *options, *queues)
+        if wait:
+            wait_until(lambda: self.is_up(crew), 20, f'worker {name} is up')
+        return crew
+
+    def start_pool(self, *options: str, worker: str = 'Quick') -> Crew:
+        """A new pool of workers of the queue `q`."""
+        return self._launch('pool', options, 'worker-pool', *self.where, *_of_class(worker), *options, 'q')
+
+    def _launch(self, name: str, options: tuple[str, ...], *words: str) -> Crew:
         self._number += 1
-        name = name or f'w{self._number}'
-        command = [sys.executable, '-m', 'rq.cli', 'worker', '--url', self.url, '--name', name]
-        command += ['--worker-class', f'tests.crash.workers.{worker}', *options, *queues]
+        command = [sys.executable, '-m', 'rq.cli', *words]
         environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'RQ_WITNESS': str(self.witness.path)}
+        environment |= self.environment
         log = self.directory / f'{self._number}-{name}.log'
         with log.open('wb') as out:
             process = subprocess.Popen(
@@ -161,9 +173,16 @@ class Fleet:
             )  # fmt: skip
         crew = Crew(name, process, log, options)
         self.crews.append(crew)
-        if wait:
-            wait_until(lambda: self.is_up(crew), 20, f'worker {name} is up')
         return crew
+
+    def run_python(self, script: str, *words: str, environment: dict[str, str]) -> str:
+        """What a producer prints that runs in a process, and perhaps a time, of its own."""
+        everything = {**os.environ, 'PYTHONPATH': str(ROOT), **environment}
+        done = subprocess.run(
+            [sys.executable, '-c', script, *words], cwd=ROOT, env=everything, capture_output=True, text=True, timeout=30
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
     def is_up(self, crew: Crew) -> bool:
         """Whether it is in the books, by its own pid."""
@@ -199,6 +218,10 @@ class Fleet:
     def logs(self) -> str:
         """All logs, for a failed test."""
         return '\n'.join(f'--- {crew.log.name}\n{crew.text()[-4000:]}' for crew in self.crews)
+
+
+def _of_class(worker: str) -> tuple[str, str]:
+    return '--worker-class', f'tests.crash.workers.{worker}'
 
 
 def every(seconds: float, until: float) -> 'Ticks':

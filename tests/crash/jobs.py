@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,11 @@ def work(number: int, seconds: float = 0.0) -> int:
     if number % 10 == 9:
         raise ValueError(f'number {number} is one of the tenth')
     say('end')
+    return number
+
+
+def quiet(number: int) -> int:
+    """Does its work, and the witness hears nothing of it."""
     return number
 
 
@@ -84,24 +88,9 @@ def dying_handler(job: Any, *exc_info: Any) -> bool:
     return True
 
 
-def slow_handler(job: Any, *exc_info: Any) -> bool:
-    """An exception handler that takes its time."""
-    say(f'told {exc_info[0].__name__}', job.id)
-    time.sleep(60)
-    return True
-
-
 def horse_killed(job: Any, retpid: int, ret_val: int, rusage: Any) -> None:
     """A work_horse_killed_handler."""
     say(f'horse killed {ret_val} {"with" if rusage.ru_maxrss else "without"} peak', job.id)
-
-
-def leaves_children_and_dies() -> None:
-    """Two children, one of them in a session of its own; then it dies."""
-    for away in (False, True):
-        child = subprocess.Popen(['sleep', '60'], start_new_session=away)
-        say('child', str(child.pid))
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def long_at_first() -> None:

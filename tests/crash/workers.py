@@ -2,8 +2,12 @@
 
 from typing import Any
 
-from rq import Worker
+from rq import SimpleWorker, SpawnWorker, Worker
+from rq.supervision.courier import Courier
 from tests.crash import jobs
+from tests.crash.sizes import PAUSES
+
+Courier.pauses = PAUSES
 
 
 class Default(Worker):
@@ -23,3 +27,38 @@ class Told(Quick):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, work_horse_killed_handler=jobs.horse_killed, **kwargs)
+
+
+class QuickSimple(SimpleWorker):
+    """Runs jobs in its own process."""
+
+    renew_interval = 0.5
+    rescue_interval = 0.5
+
+
+class _Telling:
+    """Tells the witness of killed horses."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # in a spawned horse the worker is made again, by other words
+        super().__init__(*args, **{'work_horse_killed_handler': jobs.horse_killed, **kwargs})
+
+
+class QuickSpawn(_Telling, SpawnWorker):
+    """Runs each job in an interpreter of its own."""
+
+    lease_seconds = 3
+    renew_interval = 0.5
+    rescue_interval = 0.5
+
+
+class ToldDefault(_Telling, Worker):
+    """With the defaults, and tells."""
+
+
+class DefaultSimple(SimpleWorker):
+    """With the defaults, in its own process."""
+
+
+class DefaultSpawn(_Telling, SpawnWorker):
+    """With the defaults, an interpreter for each job."""

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from rq.executors import tree
 from tests.launch import lives
 from tests.waiting import wait_until
@@ -31,6 +33,63 @@ def test_descendants_and_their_end() -> None:
     assert leader.wait(5) == -signal.SIGKILL
     wait_until(lambda: not any(lives(pid) for pid in members), 5, 'the family is gone')
     assert tree.descendants(leader.pid) == []
+
+
+DAEMON = """
+import os, sys, time
+from rq.executors import tree
+def daemon():
+    if os.fork() == 0:
+        os.setsid()
+        pid = os.fork()
+        if pid:
+            print(pid, flush=True)
+            os._exit(0)
+        os.closerange(0, 1024)
+        time.sleep(300)
+    os.wait()
+if sys.argv[1] == 'marked':
+    tree.mark()
+daemon()
+print('done', flush=True)
+time.sleep(300)
+"""
+
+
+@pytest.mark.parametrize('word', ['marked', 'unmarked'])
+def test_a_daemon_is_known_by_its_mark(word: str) -> None:
+    """Its parent has ended, its session and descriptors are its own; without a mark it is nobody's."""
+    command = [sys.executable, '-c', DAEMON, word]
+    leader = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert leader.stdout is not None
+    daemon = int(leader.stdout.readline())
+    assert leader.stdout.readline() == 'done\n'
+    try:
+        assert (daemon in tree.family(leader.pid).members) == (word == 'marked')
+        tree.kill_tree(leader.pid)
+        if word == 'marked':
+            wait_until(lambda: not lives(daemon), 5, 'the daemon is gone')
+        assert leader.wait(5) == -signal.SIGKILL
+        assert lives(daemon) == (word == 'unmarked')
+    finally:
+        if lives(daemon):
+            os.kill(daemon, signal.SIGKILL)
+
+
+def test_a_mark_of_a_namesake_does_not_count() -> None:
+    """The daemon of an earlier horse with the same pid is older than this one."""
+    leader = subprocess.Popen([sys.executable, '-c', DAEMON, 'marked'], stdout=subprocess.PIPE, text=True)
+    assert leader.stdout is not None
+    daemon = int(leader.stdout.readline())
+    try:
+        seen = tree._processes()
+        younger = seen[leader.pid]._replace(started=seen[daemon].started + 1)
+        assert tree._lost(leader.pid, seen) == [daemon]
+        assert tree._lost(leader.pid, {**seen, leader.pid: younger}) == []
+    finally:
+        leader.kill()
+        leader.wait(5)
+        os.kill(daemon, signal.SIGKILL)
 
 
 def test_never_our_own_group() -> None:

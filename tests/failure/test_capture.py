@@ -1,6 +1,8 @@
 """Whatever is raised: captured in bounded size and time, in words, and never raising itself."""
 
+import json
 import marshal
+import random
 import time
 from typing import Any
 
@@ -10,8 +12,10 @@ from rq.defaults import MAX_TRACEBACK_BYTES
 from rq.exceptions import AbandonedJobError, HorseKilledError, JobFailedError, PoisonJobError, StoppedJobError
 from rq.failure import capture
 from rq.failure.capture import Failure, Kind
+from rq.rules import wording
+from rq.store import settle
 from rq.timeouts import JobTimeoutException
-from tests import jobs
+from tests import hard, jobs
 
 
 def caught(what: str) -> BaseException:
@@ -78,11 +82,34 @@ def test_classes_that_lie_about_themselves() -> None:
     assert capture.capture(ValueError('x')).type_name == 'ValueError'
 
 
+@pytest.mark.parametrize('alphabet', ['\0', 'ü', '😀', '\udcff', 'noise', '"'])
+def test_bounded_in_every_form(alphabet: str) -> None:
+    """As text, as stored in the result stream, and as noted on the execution."""
+    noise = ''.join(map(chr, random.Random(4).choices(range(1, 0x250), k=400_000)))
+    failure = capture.capture(ValueError(noise if alphabet == 'noise' else alphabet * 300_000))
+    failure.attached += [failure.text] * 3
+    for text in (failure.text, failure.full_text):
+        assert len(text.encode()) <= MAX_TRACEBACK_BYTES and len(settle.encode_text(text)) <= MAX_TRACEBACK_BYTES
+        assert text.startswith(('ValueError', 'Traceback'))
+    assert len(json.dumps(failure.to_dict())) <= MAX_TRACEBACK_BYTES + 8192
+
+
+def test_hostile_ones() -> None:
+    """Whatever the class does when it is asked, there is a name, a message and a place."""
+    for cls in (hard.Masked, hard.Nameless, hard.Uncaused, hard.Untraced, hard.Endless):
+        try:
+            hard.throw(cls)
+        except BaseException as error:
+            failure = capture.capture(error)
+        assert failure.type_name and failure.message, cls
+        assert 'in throw' in failure.text, cls
+
+
 @pytest.mark.parametrize('limit', [100, 101, 1000])
 def test_cut(limit: int) -> None:
     for text in ('x' * 5000, 'ü' * 5000, '😀' * 3000, '\udcff' * 4000):
-        assert len(capture.cut(text, limit).encode()) <= limit
-    assert capture.cut('short', limit) == 'short'
+        assert len(wording.cut(text, limit).encode()) <= limit
+    assert wording.cut('short', limit) == 'short'
 
 
 def test_time_out_is_a_kind_of_its_own() -> None:
@@ -116,9 +143,10 @@ def test_without_a_live_exception(failure: Failure, cls: Any, words: list[str]) 
 
 def test_killed_knows_its_numbers() -> None:
     error: Any = capture.killed(9, None).exc_info[1]
-    assert (error.signal, error.exit_code) == (9, None)
-    error = capture.killed(768, None).exc_info[1]
-    assert (error.signal, error.exit_code) == (None, 3)
+    assert (error.signal, error.exit_code, error.peak_memory) == (9, None, None)
+    noted = capture.from_dict(capture.killed(768, 20).to_dict())
+    error = noted.exc_info[1]
+    assert (error.signal, error.exit_code, error.peak_memory) == (None, 3, 20480)
 
 
 def test_not_retried() -> None:

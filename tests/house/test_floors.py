@@ -19,11 +19,21 @@ NAMEPLATES = (
 OLD_ADDRESSES = ('compat', 'handlers', 'dummy', 'contrib')  # of 0.x
 FLOORS: tuple[tuple[str, ...], ...] = (
     ('defaults', 'exceptions', 'types', 'timeouts', 'version', 'stairs'),
-    ('rules', 'serializers', 'connections', 'eras', 'callbacks', 'posting', 'webhook', 'logutils', 'utils'),
+    ('rules', 'serializers', 'connections', 'eras', 'callbacks', 'posting', 'webhook', 'outlet', 'logutils', 'utils'),
     ('store',),
     ('failure', 'perform'),
     (
-        *('results', 'executions', 'suspension', 'rate_limit', 'standing', 'dependencies', 'job', 'registry'),
+        *(
+            'results',
+            'attempts',
+            'executions',
+            'suspension',
+            'rate_limit',
+            'standing',
+            'dependencies',
+            'job',
+            'registry',
+        ),
         *('execution_registry', 'command', 'intermediate_queue', 'queue_view', 'queue_dependents', 'entering'),
         *('queue', 'aio', 'group', 'decorators', 'inspector'),
     ),

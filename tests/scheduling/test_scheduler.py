@@ -251,3 +251,24 @@ def test_it_does_not_outlive_its_parent(redis, server, end):
             parent.kill()
         wait_until(lambda: not lives(pid), what='the scheduler ends')
         assert redis.exists('rq:scheduler-lock:a') == 0
+
+
+def test_a_round_does_not_wait_for_the_lock_of_a_dead_one(make, redis):
+    """The script knows locks of ours: whoever holds them, it is safe to queue what is due."""
+    make('a').acquire_locks()
+    jobs = [Queue('a', connection=redis).enqueue_at(now() - timedelta(seconds=9), add, n, n) for n in range(3)]
+    other = make('a')
+    other._round()
+    assert other.acquired_locks == set()
+    assert set(Queue('a', connection=redis).job_ids) == {job.id for job in jobs}
+
+
+def test_a_pass_takes_more_than_one_step(make, redis, monkeypatch):
+    monkeypatch.setattr('rq.scheduler.PASS', 2)
+    queue = Queue('a', connection=redis)
+    for n in range(12):
+        queue.enqueue_at(now() - timedelta(seconds=9), add, n, n)
+    one = make('a')
+    one.acquire_locks()
+    one.enqueue_scheduled_jobs()
+    assert queue.count == 10  # five steps, then the locks are looked after

@@ -5,7 +5,7 @@ import select
 import pytest
 from redis.exceptions import ConnectionError, OutOfMemoryError, ResponseError, TimeoutError
 
-from rq.store import claim, enter, keys, promote, read, settle
+from rq.store import aside, claim, enter, keys, read, settle
 from rq.store.call import Answer, Call, Line, borrow, enqueue_on, is_full, is_weather, run, run_many
 from rq.store.scripts import load
 from tests.invariants import check
@@ -18,7 +18,7 @@ def entering(job_id, queue='q'):
 
 def refused():
     """A call that the server refuses, with a type error of its own."""
-    return promote.promote_due('broken', now=NOW)
+    return claim.begin(claim.Lease('j', 'e', 'broken', 'w'))
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def redis(redis):
 
 @pytest.fixture
 def broken(redis):
-    redis.set(keys.place('scheduled', 'broken'), 'x')
+    redis.set(keys.wip('broken'), 'x')
     return redis
 
 
@@ -249,6 +249,15 @@ class TestWeather:
         assert is_weather(error)
         assert not is_full(error)
 
+    def test_missing_replicas_in_a_pipeline(self, redis):
+        redis.config_set('min-replicas-to-write', 1)
+        try:
+            with pytest.raises(ResponseError) as caught:
+                redis.pipeline().hset('NOREPLICAS', 'x', 'y').execute()
+        finally:
+            redis.config_set('min-replicas-to-write', 0)
+        assert is_weather(caught.value)
+
     def test_read_only(self, redis):
         redis.replicaof('127.0.0.1', 1)
         try:
@@ -281,9 +290,9 @@ class TestRead:
 
     def test_aside(self, redis):
         redis.hset(keys.aside('q'), mapping={b'\xff': 'why', 'b': b'\xfe'})
-        assert read.aside(redis, 'q') == {'\\xff': 'why', 'b': '\\xfe'}
-        assert len(read.aside(redis, 'q', limit=1)) == 1
-        assert read.aside(redis, 'r') == {}
+        assert aside.of_queue(redis, 'q') == {'\\xff': 'why', 'b': '\\xfe'}
+        assert len(aside.of_queue(redis, 'q', limit=1)) == 1
+        assert aside.of_queue(redis, 'r') == {}
 
 
 def test_a_job_of_each_kind_survives_a_flushed_script_cache(redis):

@@ -4,6 +4,7 @@ import pytest
 
 from rq.defaults import LEASE_SECONDS, WIP_SECONDS
 from rq.store import claim, keys, operate, settle
+from rq.store.aside import Missing, missing
 from rq.store.call import run
 from tests.invariants import check
 from tests.store.world import (
@@ -216,8 +217,13 @@ class TestWhichIds:
     @pytest.mark.parametrize('job_id', [b'gone', b'\xff\xfe\x00', b'', b'a b', b'a:b', b'*'])
     def test_no_hash(self, redis, job_id):
         redis.rpush(QUEUE, job_id)
-        assert claims(redis) == claim.Claims([], [job_id], False)
-        assert list(aside(redis)) == ([] if job_id == b'gone' else [text(job_id)])
+        found = claims(redis)
+        if job_id == b'gone':
+            assert (found.taken, found.dropped, found.aside) == ([], [b'gone'], ())
+            assert missing(redis, 'q') == Missing(1, 'gone', text_of(NOW)) and aside(redis) == {}
+        else:
+            assert (found.taken, found.dropped, found.aside) == ([], [], ((text(job_id), 'not a job id'),))
+            assert list(aside(redis)) == [text(job_id)] and missing(redis, 'q') is None
 
     @pytest.mark.parametrize('job_id', [b'j\xff', b'j\n', 'ä'.encode(), b''])
     def test_junk_with_a_hash(self, redis, job_id):
@@ -254,8 +260,9 @@ class TestWhichIds:
     def test_aside_has_an_end(self, redis):
         redis.hset(keys.aside('q'), mapping={f'x{n}': 'y' for n in range(10_000)})
         redis.rpush(QUEUE, b'\xff')
-        claims(redis)
+        assert claims(redis).aside == (('\\xff', 'not a job id'),)
         assert redis.hlen(keys.aside('q')) == 10_000
+        assert redis.smembers(keys.aside_rest('q')) == {b'\xff'}, 'it has no reason, but is not lost'
 
     def test_turns(self, redis):
         redis.rpush(QUEUE, *[f'gone{n}' for n in range(claim.TURNS + 1)])

@@ -126,3 +126,13 @@ def test_a_foreign_scheduler_keeps_its_queue(redis):
         assert promote_due(redis) == 0
     redis.delete(keys.scheduler_lock('q'))
     assert promote_due(redis) == 1
+
+
+@pytest.mark.parametrize(('left', 'handled'), [(53_500, 0), (52_500, 1), (-1, 0)])
+def test_a_foreign_scheduler_that_is_dead(redis, left, handled):
+    """It refreshes its lock each interval, to a minute beyond the next; a lock without an end says nothing."""
+    schedule(redis)
+    redis.set(keys.scheduler_lock('q'), 'somebody')
+    if left > 0:
+        redis.pexpire(keys.scheduler_lock('q'), left)
+    assert promote_due(redis) == handled

@@ -4,6 +4,7 @@ import pytest
 
 from rq.defaults import POISON_WINDOW, WIP_SECONDS
 from rq.store import claim, keys, operate, settle
+from rq.store.aside import missing
 from rq.store.call import run
 from tests.invariants import check
 from tests.store.world import (
@@ -238,8 +239,10 @@ class TestWhatIsOnlyCleanedUp:
             redis.zadd(LEASES, {'j:new': MS + 500_000})
             redis.hset(JOB, 'execution', 'new')
         before = redis.dump(JOB)
-        assert rescue(redis) == claim.Rescued([], 0)
-        assert redis.dump(JOB) == before
+        found = rescue(redis)
+        assert found[:2] == ([], 0) and redis.dump(JOB) == before
+        assert [member for member, _ in found.aside] == (['j'] if how == 'another type' else [])
+        assert (missing(redis, 'q') is not None) is (how == 'hash gone')
         left = ['j:new'] if how == 'taken over' else []
         assert ([*members(redis, 'wip')], [*members(redis, 'leases')]) == (left, left)
         assert not redis.exists(keys.execution('j', 'e'))

@@ -11,6 +11,7 @@ from tests.store.world import (
     NOW,
     QUEUE,
     RESTING,
+    SECOND,
     dump,
     enqueue,
     job,
@@ -90,3 +91,11 @@ def test_repeated(redis):
     redis.delete(keys.place('scheduled', 'q'))  # promoted meanwhile
     with unchanged(redis):
         assert run(redis, call) == 'already'
+
+
+@pytest.mark.parametrize(
+    ('delay', 'due'), [('+60.0', SECOND + 60), ('+0.5', SECOND), ('+0.75', SECOND + 1), ('+-5', SECOND - 5)]
+)
+def test_so_long_from_the_servers_now(redis, delay, due):
+    assert run(redis, enter.schedule(record(), delay, now=NOW)) == 'ok'
+    assert redis.zscore(keys.place('scheduled', 'q'), 'j') == due

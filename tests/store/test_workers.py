@@ -4,7 +4,7 @@ import pytest
 
 from rq.store import keys, workers
 from rq.store.call import run
-from tests.store.world import NOW, dump, text, text_of, unchanged
+from tests.store.world import MS, NOW, dump, text, text_of, unchanged
 
 WORKER = keys.worker('w')
 
@@ -31,6 +31,7 @@ class TestBorn:
             keys.WORKERS: {WORKER},
             keys.workers('a'): {WORKER},
             keys.workers('b'): {WORKER},
+            keys.HEARD: {'at': str(MS), 'since': '0', 'silent': '0'},
         }
         assert redis.ttl(WORKER) == 480
 
@@ -102,7 +103,7 @@ class TestGone:
         born(redis)
         redis.sadd(keys.worker_executions('w'), 'x:y')
         assert gone(redis, now=NOW + 9) == 'ok'
-        assert set(dump(redis)) == {WORKER}
+        assert set(dump(redis)) == {WORKER, 'rq:heard'}
         assert redis.hget(WORKER, 'death') == text_of(NOW + 9).encode()
         assert redis.ttl(WORKER) == 60
         with unchanged(redis):
@@ -112,7 +113,7 @@ class TestGone:
         born(redis)
         redis.delete(WORKER)
         assert gone(redis) == 'ok'
-        assert dump(redis) == {}
+        assert set(dump(redis)) == {'rq:heard'}
 
     def test_a_namesake_stays(self, redis):
         born(redis)

@@ -213,15 +213,24 @@ def test_move_then_enqueue(redis: Redis, queue: Queue, parent: Job) -> None:
     assert check(redis) == []
 
 
-def test_a_queue_that_fails_is_left_to_maintenance(redis: Redis, queue: Queue, parent: Job, caplog: Any) -> None:
+def test_a_queue_whose_key_is_broken(redis: Redis, queue: Queue, parent: Job) -> None:
+    """What cannot enter it is set aside, and comes back when the key was put right."""
     wait_for(queue, parent)
     ended(parent)
     ready = queue.move_dependents_to_ready(parent)
     redis.set('rq:queue:default', 'x')
     queue.enqueue_ready_jobs_by_queue(ready)
-    assert 'default' in caplog.text
+    assert 'one of its keys is broken' in queue.aside['child']
     redis.delete('rq:queue:default')
+    assert queue.return_aside('child')
+    assert queue.job_ids == ['child'] and len(queue.ready_job_registry) == 0 and queue.aside == {}
+
+
+def test_ready_jobs_are_left_to_maintenance(redis: Redis, queue: Queue, parent: Job) -> None:
+    wait_for(queue, parent)
+    ended(parent)
     redis.zadd('rq:ready:default', {'child': 1, 'gone': 1})
+    redis.zrem('rq:deferred:default', 'child')
     redis.hset('rq:job:child', 'status', 'ready_to_enqueue')
     assert [job.id for job in queue.ready_job_registry.cleanup()] == ['child']
     assert queue.job_ids == ['child'] and len(queue.ready_job_registry) == 0

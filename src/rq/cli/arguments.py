@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
+from rq import entering
 from rq.rules.timing import parse_timeout
-from rq.utils import now
 
 MOMENT = '%Y-%m-%dT%H:%M:%S'
 
@@ -105,4 +105,4 @@ def parse_schedule(schedule_in: str | None, schedule_at: str | None) -> datetime
         raise click.BadArgumentUsage("You can't specify both --schedule-in and --schedule-at")
     if schedule_at is not None:
         return datetime.strptime(schedule_at, MOMENT)
-    return now() + timedelta(seconds=parse_timeout(schedule_in) or 0)
+    return entering.from_now(timedelta(seconds=parse_timeout(schedule_in) or 0))

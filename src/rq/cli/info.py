@@ -10,12 +10,13 @@ from typing import Any
 
 import click
 
-from rq.cli import seen
+from rq.cli import check, seen
 from rq.cli.document import json_option, print_document
 from rq.cli.errors import Command, talking_to
 from rq.cli.options import CliConfig, pass_cli_config
 from rq.cli.seen import printable
 from rq.store import keys
+from rq.store.aside import Missing
 from rq.suspension import is_suspended
 from rq.utils import now, utcformat
 
@@ -47,6 +48,7 @@ COLOURS = {'busy': 'red', 'idle': 'green', 'suspended': 'yellow'}
 @click.option('--only-queues', '-Q', is_flag=True, help='Show queues only.')
 @click.option('--only-workers', '-W', is_flag=True, help='Show workers only.')
 @click.option('--by-queue', '-R', is_flag=True, help='Show the workers of each queue.')
+@check.check_options
 @json_option
 @click.argument('queues', nargs=-1)
 @pass_cli_config
@@ -64,6 +66,9 @@ def info(
     """Show the state of QUEUES, or of all queues, and of their workers; nothing is changed."""
     for name in queues:
         cli_config.queue(name)  # a wrong name is refused before anything is printed
+    if check.wanted(options, queues, bool(interval or raw or only_queues or only_workers or by_queue)):
+        check.answer(cli_config, queues, as_json, options)
+        return
     if as_json and interval:
         raise click.UsageError('--json prints one document, so it goes with no --interval')
     show = show_queues if only_queues else show_workers if only_workers else show_both
@@ -140,6 +145,7 @@ def show_queues(
         bar = '█' * int((each.waiting or 0) * columns / scale)
         click.echo(f'{pad(printable(each.name), 12)} {click.style("|" + bar, fg="green")} {each}')
         _show_aside(seen.aside(connection, each.name))
+        _show_missing(seen.missing(connection, each.name))
     if not raw:
         click.echo(f'{len(counted)} queues, {sum(each.waiting or 0 for each in counted)} jobs total')
 
@@ -151,6 +157,14 @@ def _show_aside(members: dict[str, str]) -> None:
         number = f'{len(members)}' if len(members) < seen.MOST_ASIDE else f'{seen.MOST_ASIDE} or more'
         example = f'{printable(member)}: {printable(why)}'
         click.secho(f'{"":12} {number} set aside, such as {example}', fg='yellow')
+
+
+def _show_missing(found: Missing | None) -> None:
+    """Records that vanish are jobs that will not run."""
+    if found:
+        ids = 'id had no record' if found.number == 1 else 'ids had no record'
+        latest = f'{printable(found.latest)} at {printable(found.at)}'
+        click.secho(f'{"":12} {found.number} {ids} (expired, evicted or deleted), the latest {latest}', fg='yellow')
 
 
 # --- workers --------------------------------------------------------------------------------------------------
@@ -211,7 +225,13 @@ def _queue_document(queue: Any) -> dict[str, Any]:
         'failed': counts.failed,
         **seen.count_others(queue),
         'aside': seen.aside(queue.connection, queue.name),
+        'missing': _missing_document(queue),
     }
+
+
+def _missing_document(queue: Any) -> dict[str, Any] | None:
+    found = seen.missing(queue.connection, queue.name)
+    return None if found is None else {'count': found.number, 'latest': found.latest, 'at': found.at}
 
 
 def _worker_document(worker: seen.Seen) -> dict[str, Any]:

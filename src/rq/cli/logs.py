@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import logging.config
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +33,7 @@ def apply_dict_config(settings: Mapping[str, Any]) -> None:
 
 def configure_logging(settings: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     """First the module's DICT_CONFIG, then what the options say."""
+    fill_standard_descriptors()
     apply_dict_config(settings)
     try:
         logging.Formatter(options['log_format'], options['date_format'])
@@ -41,6 +43,21 @@ def configure_logging(settings: Mapping[str, Any], options: Mapping[str, Any]) -
         setup_loghandlers_from_args(*(options[word] for word in ('verbose', 'quiet', 'date_format', 'log_format')))
     except RuntimeError as error:
         raise click.ClickException(str(error)) from error  # 1, as in RQ 3.0
+
+
+def fill_standard_descriptors() -> None:
+    """Put /dev/null where stdin, stdout or stderr were closed: else the next socket would stand there.
+
+    A job's `print` in C, or a program that it starts, would then write into the connection to the server.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            try:
+                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number is this one
+            except OSError:
+                return  # no such device here: we run without
 
 
 def setup_loghandlers_from_args(verbose: bool, quiet: bool, date_format: str, log_format: str) -> None:

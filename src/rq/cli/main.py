@@ -9,6 +9,7 @@ from rq.cli.errors import Group
 from rq.cli.info import info
 from rq.cli.manage import empty, requeue
 from rq.cli.suspend import resume, suspend
+from rq.cli.webhooks import webhooks
 from rq.cli.worker import worker
 from rq.cli.worker_pool import worker_pool
 from rq.version import VERSION
@@ -20,5 +21,5 @@ def main() -> None:
     """Simple job queues for Python."""
 
 
-for _command in (cron, demo, empty, enqueue, info, requeue, resume, suspend, worker, worker_pool):
+for _command in (cron, demo, empty, enqueue, info, requeue, resume, suspend, webhooks, worker, worker_pool):
     main.add_command(_command)

@@ -10,9 +10,11 @@ import click
 from rq.cli.document import json_option, print_document
 from rq.cli.errors import Command, talking_to
 from rq.cli.options import CliConfig, pass_cli_config
-from rq.cli.seen import known_queues
+from rq.cli.seen import known_queues, printable
 from rq.exceptions import InvalidJobOperation, InvalidJobOperationError, NoSuchJobError
 from rq.legacy.failed_queue import FailedQueue
+from rq.store import aside
+from rq.store.call import run
 
 REASONS_SHOWN = 10
 
@@ -20,11 +22,16 @@ REASONS_SHOWN = 10
 @click.command('requeue', cls=Command)
 @click.option('--all', '-a', is_flag=True, help='Requeue all failed jobs.')
 @click.option('--queue', help='The queue whose failed jobs are meant; all queues if none is named.')
+@click.option('--aside', is_flag=True, help='Jobs that were set aside instead: the ids given, or all of them.')
 @json_option
 @click.argument('job_ids', nargs=-1)
 @pass_cli_config
 def requeue(cli_config: CliConfig, queue: str | None, as_json: bool, job_ids: tuple[str, ...], **options: Any) -> None:
-    """Put failed jobs back into their queue, by id or all of them."""
+    """Put failed jobs back into their queue, by id or all of them; with --aside jobs whose records were put right."""
+    if options['aside']:
+        with talking_to(cli_config.connection):
+            _return_aside(cli_config, queue, job_ids, as_json)
+        return
     # The failed queue of 0.x is a view of the failed jobs of all queues.
     failed: Any = _failed_queue(cli_config) if queue is None else cli_config.queue(queue).failed_job_registry
     with talking_to(cli_config.connection):
@@ -39,6 +46,31 @@ def requeue(cli_config: CliConfig, queue: str | None, as_json: bool, job_ids: tu
         click.echo('Nothing to do')
     if refused:
         _report([why for _, why in refused])
+
+
+def _return_aside(cli_config: CliConfig, queue: str | None, wanted: Sequence[str], as_json: bool) -> None:
+    """Queue what was set aside and can be worked on by now; what cannot stays there."""
+    names = known_queues(cli_config.queue_class, cli_config.connection) if queue is None else [queue]
+    done: list[str] = []
+    refused: list[tuple[str, str]] = []
+    absent = dict.fromkeys(wanted)
+    for name in names:
+        members = aside.of_queue(cli_config.connection, name)
+        for member in [one for one in members if not wanted or one in absent]:
+            absent.pop(member, None)
+            answer, why = run(cli_config.connection, aside.return_aside(name, member))
+            if answer == 'ok':
+                done.append(member)
+            elif answer != 'elsewhere':
+                refused.append((member, why or 'its record is gone'))
+    refused += [(member, 'it is not set aside') for member in absent]
+    if as_json:
+        reasons = [{'job_id': member, 'reason': why} for member, why in refused]
+        print_document({'queue': queue, 'requeued': done, 'refused': reasons})
+    elif not refused:
+        click.echo(f'{len(done)} jobs that were set aside are queued' if done else 'Nothing to do')
+    if refused:
+        _report([f'{printable(member)}: {printable(why)}' for member, why in refused], 'what was set aside')
 
 
 def _failed_queue(cli_config: CliConfig) -> FailedQueue:
@@ -63,9 +95,9 @@ def _requeue_each(failed: Any, ids: Sequence[str], silent: bool) -> tuple[list[s
     return done, refused
 
 
-def _report(refused: list[str]) -> None:
+def _report(refused: list[str], place: str = 'failed job registry') -> None:
     """Say what could not be requeued and why, and end with code 1."""
-    click.secho(f'Unable to requeue {len(refused)} jobs from failed job registry', fg='red', err=True)
+    click.secho(f'Unable to requeue {len(refused)} jobs from {place}', fg='red', err=True)
     for why in refused[:REASONS_SHOWN]:
         click.echo(f'  {why}', err=True)
     if len(refused) > REASONS_SHOWN:

@@ -35,6 +35,32 @@ class WholeNumber(click.IntRange):
     name = 'integer'
 
 
+def worker_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options by which attributes of a worker are set; `given_settings` reads them."""
+    for option in (
+        click.option(
+            '--shutdown-grace',
+            type=click.FloatRange(min=0),
+            metavar='SECONDS',
+            help='How long a stop waits for the running job before it is handed back; by default until it has ended.',
+        ),
+        click.option(
+            '--max-failed-jobs',
+            type=WholeNumber(min=1),
+            metavar='NUMBER',
+            help='Keep so many failed jobs a queue, the latest ones; by default each for its failure TTL.',
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def given_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Attribute and value of each of these options that was given."""
+    names = ('shutdown_grace', 'max_failed_jobs')
+    return {name: options[name] for name in names if options[name] is not None}
+
+
 _YES, _NO = ('y', 'yes', 't', 'true'), ('n', 'no', 'f', 'false', '')
 
 SHARED_OPTIONS: tuple[Callable[[Any], Any], ...] = (

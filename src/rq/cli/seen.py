@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from rq.store import keys, read
+from rq.store.aside import Missing, of_queue
+from rq.store.aside import missing as missing_of
 from rq.store.call import ResponseError
 
 MOST_ASIDE = 100
@@ -52,9 +54,17 @@ def _count_of(place: Any) -> int | None:
 def aside(connection: Any, queue: str) -> dict[str, str]:
     """Some of the members of a queue that cannot be worked on, with the reasons."""
     try:
-        return read.aside(connection, queue, MOST_ASIDE)
+        return of_queue(connection, queue, MOST_ASIDE)
     except ResponseError:
         return {}
+
+
+def missing(connection: Any, queue: str) -> Missing | None:
+    """What is known of ids that were listed without a record, within the last week."""
+    try:
+        return missing_of(connection, queue)
+    except ResponseError:
+        return None
 
 
 def known_queues(queue_class: Any, connection: Any) -> list[str]:

@@ -12,7 +12,8 @@ import click
 
 from rq.cli.errors import ELSEWHERE, Command, talking_to, wrong_option
 from rq.cli.logs import configure_logging, level_of
-from rq.cli.options import CliConfig, WholeNumber, imported, pass_cli_config
+from rq.cli.options import CliConfig, WholeNumber, given_settings, imported, pass_cli_config, worker_settings
+from rq.cli.probes import health_options, set_health
 from rq.defaults import (
     DEFAULT_JOB_MONITORING_INTERVAL,
     DEFAULT_LOGGING_DATE_FORMAT,
@@ -80,6 +81,8 @@ _ONE_OR_MORE = WholeNumber(min=1)
     default='default',
     help='Order of several queues: default, round_robin or random.',
 )
+@worker_settings
+@health_options
 @click.argument('queues', nargs=-1)
 @pass_cli_config
 def worker(cli_config: CliConfig, queues: tuple[str, ...], **options: Any) -> None:
@@ -96,6 +99,9 @@ def worker(cli_config: CliConfig, queues: tuple[str, ...], **options: Any) -> No
     _end_if_suspended(cli_config.connection)
     with talking_to(cli_config.connection):
         made = _make(cli_config, targets, handlers, options, options['name'] or settings.get('NAME'))
+        for attribute, value in given_settings(options).items():
+            setattr(made, attribute, value)
+        set_health(made, options)
         try:
             made.work(
                 burst=options['burst'],
@@ -111,7 +117,7 @@ def worker(cli_config: CliConfig, queues: tuple[str, ...], **options: Any) -> No
             # It was stopped while it waited for its server, which is an orderly end; or it is a burst worker.
             if not made._stop_requested:
                 raise click.ClickException(f'{str(error).rstrip(".")}; {ELSEWHERE}') from error
-        except ValueError as error:  # the name is in use
+        except ValueError as error:  # the name is in use, or the health port or file
             logger.debug('Worker %s: %s', made.name, error, exc_info=True)
             raise click.ClickException(str(error)) from error
 

@@ -8,7 +8,8 @@ import click
 
 from rq.cli.errors import Command
 from rq.cli.logs import configure_logging, level_of
-from rq.cli.options import CliConfig, WholeNumber, pass_cli_config
+from rq.cli.options import CliConfig, WholeNumber, given_settings, pass_cli_config, worker_settings
+from rq.cli.probes import health_options, set_health
 from rq.cli.worker import exception_handlers, queues_of
 from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
 from rq.logutils import setup_loghandlers
@@ -25,6 +26,8 @@ from rq.worker_pool import WorkerPool
 @click.option('--log-format', default=DEFAULT_LOGGING_FORMAT, help='Format of the log lines.')
 @click.option('--date-format', default=DEFAULT_LOGGING_DATE_FORMAT, help='Format of their times.')
 @click.option('--num-workers', '-n', type=WholeNumber(min=0), default=1, help='How many workers to keep.')
+@worker_settings
+@health_options
 @click.argument('queues', nargs=-1)
 @pass_cli_config
 def worker_pool(cli_config: CliConfig, queues: tuple[str, ...], **options: Any) -> None:
@@ -45,4 +48,9 @@ def worker_pool(cli_config: CliConfig, queues: tuple[str, ...], **options: Any) 
         queue_class=cli_config.queue_class,
         exception_handlers=exception_handlers(options['exception_handler']),
     )
-    pool.start(burst=options['burst'], logging_level=level or 'INFO')
+    pool.worker_settings |= given_settings(options)
+    set_health(pool, options)
+    try:
+        pool.start(burst=options['burst'], logging_level=level or 'INFO')
+    except ValueError as error:  # the health port or file
+        raise click.ClickException(str(error)) from error

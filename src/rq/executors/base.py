@@ -23,6 +23,8 @@ class Running:
     watch: Watched = field(default_factory=Watched)
     failure: Failure | None = None
     told: int = 0
+    taken_at: float = 0.0  # monotonic time at which it was asked for
+    words: str = ''  # where it was when its time was over
     ended: bool = False
     begun: bool = False  # the store knows that user code may run
     settled: bool = False  # its outcome is written already, and handlers of era A are told of it

@@ -13,9 +13,12 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
+from rq.executors import tree
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _LENGTH = struct.Struct('!I')
+FLUSH_SECONDS = 0.5  # how long a horse may try, at its end, to write what its job printed
 #: without the enums that signal.signal makes of its answer, which cost a horse two dozen page faults a call
 set_handler: Any = getattr(signal.signal, '__wrapped__', signal.signal)
 
@@ -63,7 +66,11 @@ class Frames:
 
 def lift(low: int) -> int:
     """Move a descriptor up: jobs close low ones (daemon recipes close 0 to 255), high ones more rarely."""
-    high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 400)
+    try:
+        high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 400)
+    except OSError:
+        os.set_inheritable(low, False)
+        return low  # none of that height are allowed here
     os.close(low)
     return high
 
@@ -84,6 +91,13 @@ class Reporter:
         data = memoryview(frame(message))
         while data:
             data = data[os.write(self._descriptor, data) :]
+
+    def say(self, message: dict[str, Any]) -> None:
+        """The same, if it can be said."""
+        try:
+            self.send(message)
+        except (OSError, ValueError):
+            return
 
     def receive(self) -> Any:
         """The next message from the parent; `EOFError` when it has gone."""
@@ -139,7 +153,9 @@ def end_with(parent: int) -> None:
 
 
 def own_group(pid: int) -> None:
-    """Parent and child both say it, because neither knows who is first."""
+    """Parent and child both say it, because neither knows who is first; the child also how its own are known."""
+    if pid == 0:
+        tree.mark()
     try:
         os.setpgid(pid, pid)
     except OSError:
@@ -161,8 +177,26 @@ def live(descriptor: int, parent: int, ride: Callable[[Reporter], None]) -> None
         leave(code)
 
 
+def plug_streams() -> None:
+    """A job may have closed them: then what we open next would get their numbers, and what is printed with it."""
+    for stream in (0, 1, 2):
+        try:
+            os.fstat(stream)
+        except OSError:
+            try:
+                os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+            except OSError:
+                return  # then nothing else can be opened either
+
+
 def leave(code: int) -> NoReturn:
     """End this process, with what was printed but without what the worker registered for its own end."""
+    try:
+        # A flush may wait for a reader that sleeps, and the outcome is reported already.
+        set_handler(signal.SIGALRM, lambda *_: os._exit(code))
+        signal.setitimer(signal.ITIMER_REAL, FLUSH_SECONDS)
+    except ValueError:
+        pass  # not in the main thread: the parent has patience for us, and an end of it
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

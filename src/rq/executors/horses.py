@@ -5,8 +5,8 @@ A horse serves one job. The next one waits already forked, so that a job costs n
 
 from __future__ import annotations
 
+import errno
 import os
-import select
 import signal
 import socket
 import time
@@ -16,110 +16,16 @@ from typing import Any, NamedTuple
 from rq.executors import horse as child
 from rq.executors import tree
 from rq.executors.base import Ended, Running
-from rq.executors.horse import Frames, Reporter, frame
+from rq.executors.horse import Reporter
 from rq.executors.nursery import Nursery, is_possible
 from rq.executors.pulse import Pulse
+from rq.executors.reins import Horse
 from rq.failure.notify import Settlement, unpack
 
 Ride = Callable[[Reporter], None]
 MOST_SPARES = 2
 REAP_EVERY = 1.0  # seconds between two looks for daemons of finished jobs that have ended
 LEAVING_SECONDS = 10.0  # how long a horse may take to exit after its report
-
-
-class Horse:
-    """The parent's side of one child."""
-
-    def __init__(self, pid: int, end: socket.socket, nursery: Nursery | None = None) -> None:
-        self.pid = pid
-        self._nursery = nursery  # whose child it is; ours without one
-        self.running: Running | None = None
-        self.leaving_since: float | None = None
-        self._socket: socket.socket | None = end
-        self._frames = Frames()
-        self._pidfd = _open_pidfd(pid)
-
-    @property
-    def end(self) -> socket.socket:
-        """Our end of its socket."""
-        assert self._socket is not None
-        return self._socket
-
-    def send(self, message: Any) -> None:
-        """A message to the child; `OSError` when it has gone."""
-        if self._socket is None:
-            raise BrokenPipeError('the horse closed its end')
-        self._socket.sendall(frame(message))
-
-    def read(self) -> list[Any]:
-        """Every whole message that has arrived."""
-        messages: list[Any] = []
-        while self._socket is not None:
-            try:
-                data = self._socket.recv(1 << 18, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                break
-            except OSError:
-                data = b''
-            if not data:
-                self._socket.close()
-                self._socket = None
-                break
-            messages += self._frames.feed(data)
-        return messages
-
-    def is_dead(self) -> bool:
-        """Whether it has exited; it stays unreaped, so that its group can still be signalled."""
-        if self._nursery is not None:
-            return self._pidfd is None or bool(_is_readable(self._pidfd))
-        try:
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        except ChildProcessError:
-            return True
-
-    def reap(self) -> tuple[int | None, int | None, Any]:
-        """Pid, raw status and resource usage."""
-        try:
-            return self._nursery.reap(self.pid) if self._nursery else os.wait4(self.pid, 0)
-        except OSError:
-            return None, None, None  # reaped by somebody else, or by the kernel when its nursery died
-
-    def forget(self) -> tuple[int | None, int | None, Any]:
-        """The same when its end interests nobody: its pid, None when that cannot be said any more."""
-        if self._nursery is None:
-            return self.reap()
-        try:
-            self._nursery.forget(self.pid)
-        except OSError:
-            return None, None, None
-        return self.pid, None, None
-
-    def descriptors(self) -> list[int]:
-        """What becomes readable when it has something to say or has ended."""
-        found = [] if self._socket is None else [self._socket.fileno()]
-        return found if self._pidfd is None else [*found, self._pidfd]
-
-    def close(self) -> None:
-        """Let go of its descriptors."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-        if self._pidfd is not None:
-            os.close(self._pidfd)
-            self._pidfd = None
-
-
-def _open_pidfd(pid: int) -> int | None:
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        return None  # no Linux, or an old one: the loop then looks every so often
-
-
-def _is_readable(descriptor: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 class Spare(NamedTuple):
@@ -161,8 +67,12 @@ class Stable:
 
     def open(self) -> None:
         """Before there are threads: make the process that will fork the horses."""
-        if is_possible():
+        if not is_possible():
+            return
+        try:
             self._nursery = Nursery(self._pulse, self._in_child, self._wait_for_brief)
+        except OSError:
+            return  # no process can be made now: the worker forks horses itself, and says so when that fails, too
 
     def prepare(self, expected: int = 1) -> None:
         """Have horses waiting: one, and a few while jobs come one after the other."""
@@ -199,7 +109,9 @@ class Stable:
 
     def start(self, running: Running) -> None:
         """Hand a job to the waiting horse, or to a new one; `OSError` when no process can be made."""
-        brief = self._brief_of(running)
+        self._hand(running, self._brief_of(running))
+
+    def _hand(self, running: Running, brief: dict[str, Any]) -> None:
         for attempt in (1, 2):
             horse = self._take_spare()
             try:
@@ -231,7 +143,7 @@ class Stable:
     def _delivered(self, end: socket.socket) -> Horse | None:
         try:
             if self._nursery is not None:
-                return Horse(self._nursery.delivered(), end, self._nursery)
+                return self._watchable(Horse(self._nursery.delivered(), end, self._nursery), self._nursery)
         except ConnectionError:
             self._lose_nursery()
         except OSError:
@@ -239,6 +151,15 @@ class Stable:
             raise  # no process could be made
         end.close()
         return None
+
+    @staticmethod
+    def _watchable(horse: Horse, nursery: Nursery) -> Horse:
+        """A grandchild whose end we could not see is sent home; `OSError` for want of a descriptor."""
+        if not horse.is_watched:
+            os.kill(horse.pid, signal.SIGKILL)
+            nursery.forget(horse.pid)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return horse
 
     def _wait_for_brief(self, reporter: Reporter) -> None:
         self._rehearse()
@@ -303,6 +224,7 @@ class Stable:
             running = horse.running
             if running is None:
                 continue
+            horse.takes_along = horse.takes_along or 'takes_along' in message
             if message['do'] == 'settle':
                 horse.running, horse.leaving_since = None, time.monotonic()
                 ended.append(Ended(running, settlement=unpack(message), pid=horse.pid, reported=True))
@@ -313,6 +235,8 @@ class Stable:
                 ended.append(Ended(running, pid=horse.pid, reported=True))
             elif message['do'] == 'note':
                 self._answer(horse, self._on_note(running, message['failure'], message['told']))
+            elif message['do'] == 'words':
+                running.words = message['text']
             elif message['do'] == 'allow':
                 running.watch.allow(message['seconds'], time.monotonic(), message['phase'])
         return ended
@@ -326,9 +250,8 @@ class Stable:
 
     def _bury(self, horse: Horse) -> list[Ended]:
         running = horse.running
-        if running is not None:
+        if running is not None or horse.takes_along:
             tree.kill_tree(horse.pid)  # a horse that died badly takes its descendants along
-            tree.kill_left_behind(running.lease.job_id)
         pid, raw_status, rusage = horse.reap() if running else horse.forget()
         horse.close()
         self._horses.remove(horse)

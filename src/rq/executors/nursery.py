@@ -7,6 +7,7 @@ dead horse stays a zombie, so that its pid and its group still mean it.
 
 from __future__ import annotations
 
+import errno
 import marshal
 import os
 import resource
@@ -107,15 +108,18 @@ def _tend(
             if not data:
                 break
             verb, pid = marshal.loads(data)
-            answer = _fork(horse.lift(descriptors[0]), end, ride) if verb == 'fork' else _reap(pid)
+            answer = _fork(descriptors, end, ride) if verb == 'fork' else _reap(pid)
             if verb != 'forget':
                 end.send(marshal.dumps(answer))
     finally:
         os._exit(0)
 
 
-def _fork(descriptor: int, end: socket.socket, ride: Callable[[Reporter], None]) -> tuple[str, int]:
+def _fork(received: list[int], end: socket.socket, ride: Callable[[Reporter], None]) -> tuple[str, int]:
     mother = os.getpid()
+    if not received:
+        return 'born', -errno.EMFILE  # we may not have one more, so the kernel dropped it
+    descriptor = horse.lift(received[0])
     try:
         pid = os.fork()
     except OSError as error:

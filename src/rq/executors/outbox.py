@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from rq.defaults import BURST_PATIENCE
-from rq.executors.horse import Reporter
+from rq.executors.horse import Reporter, plug_streams
 from rq.failure.capture import Failure
 from rq.failure.notify import Settlement, deliver, tell
 from rq.rules.lease import Lease
@@ -41,10 +41,16 @@ class Direct:
     """Outside the loop: everything happens now, on the worker's own connection."""
 
     def __init__(
-        self, connection: Any, log: Any, worker_name: str, tells_lifespan: Callable[[], bool] = lambda: True
+        self,
+        connection: Any,
+        log: Any,
+        worker_name: str,
+        tells_lifespan: Callable[[], bool] = lambda: True,
+        delivers: bool = True,
     ) -> None:
         self._connection, self._log, self._name = connection, log, worker_name
         self._tells_lifespan = tells_lifespan
+        self._delivers = delivers  # in a horse: no, its worker's courier does, and the next job need not wait for it
 
     def emit(self, settlement: Settlement) -> None:
         """Write it and tell."""
@@ -54,7 +60,8 @@ class Direct:
         """The same."""
         answer = run(self._connection, settlement.call)
         tell(self._log, self._name, settlement, answer, self._tells_lifespan())
-        deliver(self._connection, settlement, answer)
+        if self._delivers:
+            deliver(self._connection, settlement, answer)
         return answer in (Answer.OK, Answer.ALREADY)
 
     def done(self) -> None:
@@ -148,6 +155,7 @@ class Piped:
 
 def _patiently(call: Callable[[], Any]) -> Any:
     """Repeat through bad weather for a while; then the lease runs out and somebody else takes over."""
+    plug_streams()
     until = time.monotonic() + BURST_PATIENCE
     while True:
         try:

@@ -21,8 +21,9 @@ from typing import Any
 from rq.executors import horse as child
 from rq.executors.base import Running
 from rq.executors.horse import Reporter, frame
-from rq.executors.horses import Horse, Spare, Stable
+from rq.executors.horses import Spare, Stable
 from rq.executors.pulse import Pulse
+from rq.executors.reins import Horse
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 _PAGE_BYTES = 8
@@ -41,6 +42,10 @@ def read(size):
     return data
 end = int(sys.argv.pop())
 path, entry, words = marshal.loads(read(int.from_bytes(read(4), 'big')))
+try:
+    os.getcwd()
+except OSError:  # deleted since the worker came: an import would stumble over a relative place
+    path = [place for place in path if place.startswith('/')]
 sys.path[:] = path
 __import__(entry, fromlist=['main']).main(end, *words)
 """
@@ -75,11 +80,8 @@ class Spawner(Stable):
         return Spare(horse.end, horse)
 
     def resume(self, running: Running) -> None:
-        """A fresh interpreter takes the failure's steps."""
-        horse = self._order().horse
-        assert horse is not None
-        horse.send(self._failure_brief_of(running))
-        self._mount(horse, running)
+        """The interpreter that waits takes the failure's steps: whoever is to hear of it need not wait for another."""
+        self._hand(running, self._failure_brief_of(running))
 
     def close(self) -> None:
         """End what is left, and give the page of the pulse back."""
@@ -135,13 +137,22 @@ def _flags() -> list[str]:
 @contextmanager
 def _inheritable(*descriptors: int) -> Iterator[list[int]]:
     """Copies that an interpreter we start may inherit; -1 stays what it is."""
-    copies = [one if one < 0 else fcntl.fcntl(one, fcntl.F_DUPFD, _HIGH) for one in descriptors]
+    copies: list[int] = []
     try:
+        for one in descriptors:
+            copies.append(one if one < 0 else _copy_of(one))
         yield copies
     finally:
         for copy in copies:
             if copy >= 0:
                 os.close(copy)
+
+
+def _copy_of(descriptor: int) -> int:
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD, _HIGH)
+    except OSError:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD, 3)  # none of that height are allowed here
 
 
 def hatch(end: int, page: int, parent: int, ride: Callable[[dict[str, Any], Reporter], None]) -> None:

@@ -3,44 +3,138 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 _PROC = Path('/proc')
+_MARK = 1 << 52
+_ROUNDS = 20  # looks at a family that grows while we look
 
 
-def _parents() -> dict[int, int]:
-    """pid -> parent pid of every process we may see; empty without /proc."""
-    found: dict[int, int] = {}
+class Seen(NamedTuple):
+    """What /proc says of a process."""
+
+    parent: int
+    group: int
+    started: int  # clock ticks since the machine's
+
+
+def _processes() -> dict[int, Seen]:
+    """Every process we may see; empty without /proc."""
+    found: dict[int, Seen] = {}
     try:
-        entries = list(os.scandir(_PROC))
+        entries = os.listdir(_PROC)
     except OSError:
         return found
-    for entry in entries:
-        if entry.name.isdigit():
+    for name in entries:
+        if name.isdigit():
             try:
-                stat = (_PROC / entry.name / 'stat').read_bytes()
+                stat = (_PROC / name / 'stat').read_bytes()
                 # the name in brackets may hold anything, so count from its last bracket
-                found[int(entry.name)] = int(stat[stat.rindex(b')') + 2 :].split()[1])
+                fields = stat[stat.rindex(b')') + 2 :].split()
+                found[int(name)] = Seen(int(fields[1]), int(fields[2]), int(fields[19]))
             except (OSError, ValueError, IndexError):
                 continue  # it ended while we looked
     return found
 
 
-def descendants(*roots: int) -> list[int]:
-    """Children, grandchildren and so on, also those that left the process group by setsid."""
-    parents = _parents()
+def mark() -> None:
+    """In a new horse: leave a mark that all its descendants inherit, whatever they do to get away.
+
+    A limit that limits nothing (microseconds of realtime scheduling, 142 years and the pid): it survives fork, exec,
+    setsid, a changed environment and closed descriptors, so it finds those whose parent has gone, too.
+    """
+    try:
+        _, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
+        resource.setrlimit(resource.RLIMIT_RTTIME, (_MARK + os.getpid(), hard))
+    except (OSError, ValueError, AttributeError):
+        return  # no Linux, or a limit is set already: then its descendants are found as long as their parents live
+
+
+def _is_marked(pid: int, leader: int) -> bool:
+    try:
+        limits = (_PROC / str(pid) / 'limits').read_text()
+    except OSError:
+        return False
+    _, _, line = limits.partition('Max realtime timeout')
+    return line.split(maxsplit=1)[:1] == [str(_MARK + leader)]
+
+
+def _below(roots: Iterable[int], seen: dict[int, Seen]) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for pid, one in seen.items():
+        children.setdefault(one.parent, []).append(pid)
     found: list[int] = []
     layer = list(roots)
     while layer:
-        layer = [pid for pid, parent in parents.items() if parent in layer]
+        layer = [child for pid in layer for child in children.get(pid, ())]
         found += layer
     return found
 
 
+def descendants(*roots: int) -> list[int]:
+    """Children, grandchildren and so on, also those that left the process group by setsid."""
+    return _below(roots, _processes())
+
+
+class Family(NamedTuple):
+    """The descendants of a horse, and the process groups that are theirs alone."""
+
+    members: set[int]
+    groups: set[int]
+
+    def signal(self, signum: int) -> None:
+        """Groups first: a signal to a group also reaches who was forked since we looked."""
+        for group in self.groups:
+            _send(os.killpg, group, signum)
+        for pid in self.members:
+            _send(os.kill, pid, signum)
+
+
+def _send(how: Callable[[int, int], None], target: int, signum: int) -> None:
+    try:
+        how(target, signum)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def family(leader: int) -> Family:
+    """Of a horse, dead or alive; also those that an ancestor of it adopted because their parent has ended."""
+    seen = _processes()
+    members = set(_below([leader], seen))
+    if leader in seen:
+        lost = _lost(leader, seen)
+        members.update(lost, _below(lost, seen))
+    # of a group whose leader lives and is none of them, they are only guests
+    groups = {seen[pid].group for pid in members if seen[pid].group in members or seen[pid].group not in seen}
+    return Family(members, groups - {os.getpgrp(), leader})
+
+
+def _lost(leader: int, seen: dict[int, Seen]) -> list[int]:
+    above: set[int] = set()
+    one = seen[leader].parent
+    while one in seen and one not in above:
+        above.add(one)
+        one = seen[one].parent
+    return [
+        pid
+        for pid, other in seen.items()
+        # who is older has the mark of a namesake, whose job has finished: its daemon lives
+        if other.parent in above and other.started >= seen[leader].started and pid not in (leader, os.getpid())
+        if _is_marked(pid, leader)
+    ]
+
+
 def kill_tree(leader: int, signum: int = signal.SIGKILL) -> None:
     """End an unreaped group leader, its group, and all its descendants; never our own group."""
-    rest = descendants(leader)
+    if signum == signal.SIGKILL:
+        _send(os.kill, leader, signal.SIGSTOP)
+        rest = _held(leader)
+    else:
+        rest = family(leader)
     try:
         if os.getpgid(leader) == leader != os.getpgrp():
             os.killpg(leader, signum)
@@ -48,38 +142,26 @@ def kill_tree(leader: int, signum: int = signal.SIGKILL) -> None:
             os.kill(leader, signum)
     except ProcessLookupError:
         pass  # ended by itself meanwhile
-    _signal_all(rest, signum)
+    rest.signal(signum)
 
 
-def kill_descendants(root: int) -> None:
-    """End all descendants of a process, but not the process itself."""
-    _signal_all(descendants(root), signal.SIGKILL)
+def kill_family(root: int) -> None:
+    """End all descendants of a horse, but not itself."""
+    _held(root).signal(signal.SIGKILL)
 
 
-def _signal_all(pids: list[int], signum: int) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, signum)
-        except (ProcessLookupError, PermissionError):
-            continue
-
-
-def kill_left_behind(job_id: str) -> None:
-    """End the children that a dead horse left to us, its subreaper; we know them by the job id in their environment."""
-    mark = b'\0RQ_JOB_ID=' + os.fsencode(job_id) + b'\0'
-    left = [pid for pid, parent in _parents().items() if parent == os.getpid() and mark in _environment(pid)]
-    for pid in [*left, *descendants(*left)]:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            continue
-
-
-def _environment(pid: int) -> bytes:
-    try:
-        return b'\0' + (_PROC / str(pid) / 'environ').read_bytes()
-    except OSError:
-        return b''
+def _held(root: int) -> Family:
+    """Its family, stopped first: who is killed while others of it go on may have forked again before it dies."""
+    found = Family(set(), set())
+    for _ in range(_ROUNDS):
+        now = family(root)
+        new = Family(now.members - found.members, now.groups - found.groups)
+        if not new.members:
+            break
+        new.signal(signal.SIGSTOP)
+        found.members.update(new.members)
+        found.groups.update(new.groups)
+    return found
 
 
 def reap_adopted(ours: set[int]) -> None:

@@ -5,30 +5,26 @@ The origins of a failure are so many ways to build a `Failure`, not so many pipe
 
 from __future__ import annotations
 
-import traceback
+import json
 from dataclasses import asdict, dataclass, field
 from enum import Enum
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from rq.defaults import MAX_TRACEBACK_BYTES
 from rq.exceptions import (
     AbandonedJobError,
-    ColdShutdown,
     HorseKilledError,
     InterruptedJobError,
     JobFailedError,
-    NotImportableError,
     PoisonJobError,
     StoppedJobError,
 )
 from rq.rules.exits import describe, read_status
+from rq.rules.wording import MESSAGE_BYTES, TEXT_BYTES, bounded, message_of, name_of, trace_of, traceback_text
 from rq.timeouts import JobTimeoutException
 from rq.types import ExcInfo
 
-_OURS = str(Path(__file__).parent.parent)
-_DEMO = str(Path(_OURS, 'demo'))  # its jobs are user code, as far as tracebacks go
+#: the phase in which the work is done already
+ON_SUCCESS = 'on_success callback'
 
 
 class Kind(str, Enum):
@@ -68,6 +64,9 @@ class Failure:
     attached: list[str] = field(default_factory=list)
     signal: int | None = None
     exit_code: int | None = None
+    peak_memory: int | None = None  # bytes
+    pause: float = 0  # seconds to wait at least before another attempt
+    heard: int = 0  # of its listeners (on_failure, then the chain), how many are not to be told again
     live: ExcInfo | None = field(default=None, repr=False)
 
     @property
@@ -80,7 +79,7 @@ class Failure:
     @property
     def full_text(self) -> str:
         """The text as stored: the failure's own, then what its callback and handlers raised."""
-        return cut('\n\n'.join([self.text, *self.attached]))
+        return bounded('\n\n'.join([self.text, *self.attached]))
 
     @property
     def is_told(self) -> bool:
@@ -91,7 +90,9 @@ class Failure:
         """The storable part."""
         values = asdict(Failure(**{**self.__dict__, 'live': None}))
         del values['live']
-        return {**values, 'kind': self.kind.value}
+        room = max(TEXT_BYTES - len(json.dumps(self.text)), 2 * MESSAGE_BYTES)
+        attached = [bounded('\n\n'.join(self.attached), room)] if self.attached else []
+        return {**values, 'kind': self.kind.value, 'attached': attached}
 
 
 def from_dict(values: dict[str, Any]) -> Failure:
@@ -106,6 +107,9 @@ def from_dict(values: dict[str, Any]) -> Failure:
             attached=[str(one) for one in values.get('attached', [])],
             signal=values.get('signal'),
             exit_code=values.get('exit_code'),
+            peak_memory=values.get('peak_memory'),
+            heard=int(values.get('heard', 0)),
+            pause=float(values.get('pause', 0)),
         )
     except (KeyError, ValueError, TypeError):
         return abandoned('')
@@ -114,71 +118,21 @@ def from_dict(values: dict[str, Any]) -> Failure:
 def _revive(failure: Failure) -> ExcInfo:
     cls = _CLASSES.get(failure.kind)
     if cls is HorseKilledError:
-        return cls, HorseKilledError(failure.message, failure.signal, failure.exit_code), None
+        words = failure.message, failure.signal, failure.exit_code, failure.peak_memory
+        return cls, HorseKilledError(*words), None
     if cls is None:
         error: Exception = JobFailedError(f'{failure.type_name}: {failure.message}')
         return JobFailedError, error, None
     return cls, cls(failure.message), None
 
 
-def cut(text: str, limit: int = MAX_TRACEBACK_BYTES) -> str:
-    """At most `limit` bytes of a text: its head and its tail, and between them how much is missing."""
-    raw = text.encode('utf-8', errors='replace')
-    if len(raw) <= limit:
-        return raw.decode('utf-8')
-    half = (limit - 64) // 2
-    mark = f'\n... [{len(raw) - 2 * half:,} bytes cut] ...\n'
-    return raw[:half].decode('utf-8', 'ignore') + mark + raw[-half:].decode('utf-8', 'ignore')
-
-
-def _safe(describe_it: Any, otherwise: str) -> str:
-    try:
-        return str(describe_it())
-    except ColdShutdown:
-        raise
-    except BaseException:
-        return otherwise
-
-
-def _own_frames(trace: TracebackType | None) -> TracebackType | None:
-    """Without our leading frames, which tell a user nothing; all of them when there is nothing else."""
-    inner = trace
-    while inner is not None and _is_ours(inner.tb_frame.f_code.co_filename):
-        inner = inner.tb_next
-    return inner or trace
-
-
-def _has_user_frames(error: BaseException | None) -> bool:
-    """Whether the error or a cause of it has a frame that is neither ours nor of the import machinery."""
-    while error is not None:
-        files = (frame.filename for frame in traceback.extract_tb(error.__traceback__))
-        if any(not (_is_ours(file) or file.startswith('<frozen') or 'importlib' in file) for file in files):
-            return True
-        error = error.__cause__
-    return False
-
-
-def _is_ours(file: str) -> bool:
-    return file.startswith(_OURS) and not file.startswith(_DEMO)
-
-
-def _traceback_text(error: BaseException) -> str:
-    if isinstance(error, NotImportableError) and not _has_user_frames(error):
-        return ''.join(traceback.format_exception_only(error))  # the sentence says it; all frames are ours
-    # A limit on frames per traceback keeps recursion errors short; chains and groups are cut in the end.
-    parts = traceback.format_exception(type(error), error, _own_frames(error.__traceback__), limit=-100)
-    return ''.join(parts)
-
-
 def capture(error: BaseException, kind: Kind = Kind.RAISED, retryable: bool = True) -> Failure:
     """A live exception."""
-    if isinstance(error, JobTimeoutException) and kind is Kind.RAISED:
+    cls = type(error)  # what it says of its class may be wrong, or raise
+    if kind is Kind.RAISED and issubclass(cls, JobTimeoutException):
         kind = Kind.TIMED_OUT
-    cls = type(error)
-    name = cls.__qualname__ if cls.__module__ in ('builtins', None) else f'{cls.__module__}.{cls.__qualname__}'
-    message = _safe(lambda: error, '<text unavailable: its __str__ raised>')
-    text = _safe(lambda: _traceback_text(error), f'{name}: {message}\n(its traceback cannot be formatted)')
-    return Failure(kind, name, cut(message, 4096), cut(text), retryable, live=(cls, error, error.__traceback__))
+    words = name_of(cls), message_of(error), traceback_text(error)
+    return Failure(kind, *words, retryable, live=(cls, error, trace_of(error)))
 
 
 def _without_exception(kind: Kind, message: str, text: str = '', **more: Any) -> Failure:
@@ -195,7 +149,10 @@ def killed(raw_status: int | None, peak_kib: int | None) -> Failure:
         message += f'; peak memory {peak_kib / 1024:,.1f} MiB'
     if signum == 9:
         message += '. SIGKILL comes from the out-of-memory killer, from a person or from an orchestrator.'
-    return _without_exception(Kind.KILLED, message, signal=signum, exit_code=code)  # its text begins as RQ's does
+    peak = peak_kib * 1024 if peak_kib else None
+    return _without_exception(
+        Kind.KILLED, message, signal=signum, exit_code=code, peak_memory=peak
+    )  # its text begins as RQ's does
 
 
 def overdue(timeout: float | None, phase: str = '') -> Failure:
@@ -205,7 +162,7 @@ def overdue(timeout: float | None, phase: str = '') -> Failure:
         what = f'The {phase} of the task exceeded its time'
     message = f'{what}; it did not react, so its process group was killed'
     text = f'rq.timeouts.JobTimeoutException: {message}'
-    return _without_exception(Kind.TIMED_OUT, message, text, retryable=phase != 'on_success callback')
+    return _without_exception(Kind.TIMED_OUT, message, text, retryable=phase != ON_SUCCESS)
 
 
 def abandoned(worker: str, at: str = '') -> Failure:

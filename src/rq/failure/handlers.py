@@ -12,6 +12,9 @@ from rq.rules.payload import UNEVALUATED
 from rq.timeouts import JobTimeoutException
 
 Handler = Callable[..., Any]
+ON_FAILURE = 'on_failure callback'
+_PHASE = 'exception handler '
+EVERYBODY = 1_000_000
 
 
 def fenced(what: str, failure: Failure | None, call: Callable[[], Any], log: Any) -> Any:
@@ -35,19 +38,35 @@ def walk(
     failure: Failure | None,
     penalty: type[Any],
     log: Any,
+    seconds: float = HANDLER_TIMEOUT,
+    allow: Callable[[float, str], None] = lambda seconds, phase: None,
 ) -> None:
-    """Call each handler in order; an explicit falsy answer other than None ends the chain."""
-    for handler in handlers:
+    """Call each handler in order, so many seconds each; an explicit falsy answer other than None ends the chain.
+
+    `allow` hears of each phase: whoever watches this process ends it when a handler takes no notice of its limit.
+    """
+    for number, handler in enumerate(handlers, 1):
+        if failure is not None and failure.heard > number:
+            continue
+        allow(seconds, f'{_PHASE}{number}')
         name = getattr(handler, '__qualname__', None) or repr(handler)
         log.debug('Job %s: calling exception handler %s', job.id, name)
 
         def in_time(handler: Handler = handler) -> Any:
-            with penalty(HANDLER_TIMEOUT, JobTimeoutException, job_id=job.id):
+            with penalty(seconds, JobTimeoutException, job_id=job.id):
                 return handler(job, *exc_info)
 
         answer = fenced(f'Exception handler {name}', failure, in_time, log)
         if answer is not None and not answer:
             return
+
+
+def heard_by(phase: str) -> int:
+    """How many listeners are not told again, because the one of this phase did not come to its end in its time."""
+    if phase == ON_FAILURE:
+        return 1
+    number = phase.removeprefix(_PHASE)
+    return int(number) + 1 if number.isdigit() else EVERYBODY  # a chain that is somebody's own cannot be entered midway
 
 
 def words_of(job: Any, tried: bool) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from rq.failure.delivery import tell_here
 from rq.rules.lease import Lease
 from rq.rules.names import shown
-from rq.store import outbox, settle
-from rq.store.call import Answer, Call
-from rq.webhook import tell_news
+from rq.store import settle
+from rq.store.call import Answer, Call, run
 
 _VERBS: dict[str, Callable[..., Call[Answer]]] = {
     'finish': settle.finish,
@@ -34,6 +34,7 @@ class Settlement:
     lease: Lease
     words: dict[str, Any] = field(default_factory=dict)
     about: str = ''
+    takes_along: bool = False  # the job timed out: the processes it has started end with it
 
     @property
     def call(self) -> Call[Answer]:
@@ -42,7 +43,8 @@ class Settlement:
 
     def pack(self) -> dict[str, Any]:
         """As a horse sends it to its parent."""
-        return {'verb': self.verb, 'lease': tuple(self.lease), 'words': self.words, 'about': self.about}
+        packed = {'verb': self.verb, 'lease': tuple(self.lease), 'words': self.words, 'about': self.about}
+        return {**packed, 'takes_along': True} if self.takes_along else packed
 
     @property
     def lines(self) -> list[str]:
@@ -93,8 +95,7 @@ def deliver(connection: Any, settlement: Settlement, given: Answer) -> None:
     """Make the webhooks' calls of an outcome that was written, here and now; workers have a courier for that."""
     news = settlement.words.get('news')
     if news and given in (Answer.OK, Answer.ALREADY):
-        tell_news(news)
-        outbox.remove(connection, news)
+        tell_here(lambda call: run(connection, call), news)
 
 
 def tell(log: Any, worker_name: str, settlement: Settlement, given: Answer, log_lifespan: bool = True) -> None:

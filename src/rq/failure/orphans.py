@@ -46,6 +46,7 @@ class Here:
     """Hooks of a process that is no worker: the steps of a failure, in place, with the handlers given."""
 
     log = logger
+    handler_timeout = HANDLER_TIMEOUT
 
     def __init__(self, connection: Any, handlers: Sequence[Any], penalty: type[Any], told: int) -> None:
         self.connection = connection

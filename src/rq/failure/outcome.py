@@ -21,8 +21,9 @@ def times(job: JobLike) -> tuple[float, float, float] | tuple[()]:
     """Begin and end (epoch seconds) and length of the attempt, if they are known."""
     if not job.started_at or not job.ended_at:
         return ()
-    started, ended = job.started_at.timestamp(), job.ended_at.timestamp()
-    return started, ended, round(max(ended - started, 0), 6)
+    started = job.started_at.timestamp()
+    ended = max(job.ended_at.timestamp(), started)  # a clock of this machine alone may have been set back
+    return started, ended, round(ended - started, 6)
 
 
 def changed(job: JobLike, **more: Any) -> dict[str, Any]:
@@ -42,6 +43,20 @@ def _failure_ttl(job: JobLike) -> int:
     return DEFAULT_FAILURE_TTL if job.failure_ttl is None else job.failure_ttl
 
 
+def attempt_of(job: JobLike, lease: Lease, failure: Failure, text: str, final: bool) -> dict[str, Any]:
+    """What is remembered of an attempt with the job itself; `text` is empty where the result has it."""
+    words: dict[str, Any] = {
+        'kind': failure.kind.value,
+        'type': failure.type_name,
+        'message': failure.message,
+        'worker': lease.worker,
+    }
+    words |= {'execution': lease.execution, 'final': final, **({'text': text} if text else {})}
+    words |= dict(zip(('started', 'ended'), times(job), strict=False))
+    more = {'signal': failure.signal, 'exit_code': failure.exit_code}
+    return {**words, **{name: value for name, value in more.items() if value is not None}}
+
+
 def of_failure(job: JobLike, lease: Lease, failure: Failure, text: str, stored: bool = True) -> Settlement:
     """The write for a failure: another attempt, or the end."""
     put_right(job)
@@ -49,12 +64,17 @@ def of_failure(job: JobLike, lease: Lease, failure: Failure, text: str, stored: 
     decision = decide(kinds.get(failure.kind, 'failed'), job.retries_left, job.get_retry_interval(), failure.retryable)
     if isinstance(decision, TryAgain):
         job.retries_left = left = decision.retries_left
-        words: dict[str, Any] = {'interval': decision.interval, 'front': job.enqueue_at_front_on_retry}
+        words: dict[str, Any] = {
+            'interval': max(decision.interval, failure.pause),
+            'front': job.enqueue_at_front_on_retry,
+        }
         words |= {'times': times(job), 'fields': changed(job, retries_left=left)}
+        words['attempt'] = attempt_of(job, lease, failure, text, False)
         return Settlement('retry', lease, words, f'{left} retries left')
     if isinstance(decision, HandBack):
         return Settlement('release', lease)
     words = {'failure_ttl': _failure_ttl(job), 'text': text}
+    words['attempt'] = attempt_of(job, lease, failure, '' if stored else text, True)
     if isinstance(decision, Stop):
         started = job.started_at.timestamp() if job.started_at else ''
         return Settlement('stop', lease, {**words, 'fields': changed(job), 'started': started})

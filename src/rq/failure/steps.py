@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rq.defaults import HANDLER_TIMEOUT
 from rq.eras import serving
 from rq.failure.capture import Failure, Kind
-from rq.failure.handlers import fenced
+from rq.failure.handlers import ON_FAILURE, fenced
 from rq.rules.status import JobStatus
 from rq.types import Hooks, JobLike
 
@@ -25,7 +24,7 @@ def run(job: JobLike, queue: Any, execution: Any, failure: Failure, hooks: Hooks
         if failure.kind is not Kind.ABANDONED:
             job._status = job._stored_status = JobStatus.FAILED  # what the job shows; save() is not to write it
         tell_callback(job, failure, hooks)
-        hooks.allow(HANDLER_TIMEOUT, 'exception handlers')
+        hooks.allow(hooks.handler_timeout, 'exception handlers')
         if hooks.takes_over(job, queue, execution, failure):
             return  # a worker of 0.x: written before its handlers, and stored by the last of them
         hooks.handle_exception(job, *failure.exc_info)
@@ -34,9 +33,9 @@ def run(job: JobLike, queue: Any, execution: Any, failure: Failure, hooks: Hooks
 
 def tell_callback(job: JobLike, failure: Failure, hooks: Hooks) -> None:
     """`on_failure`, under its timeout; its own error is attached, not substituted."""
-    if not job._failure_callback_name:
+    if not job._failure_callback_name or failure.heard:
         return
-    hooks.allow(job.failure_callback_timeout, 'on_failure callback')
+    hooks.allow(job.failure_callback_timeout, ON_FAILURE)
 
     def call() -> None:
         job.execute_failure_callback(hooks.death_penalty_class, *failure.exc_info)

@@ -74,9 +74,10 @@ def succeed(job: JobLike, queue: Any, execution: Any, value: Any, hooks: Hooks) 
 
 def classify(job: JobLike, error: BaseException) -> Failure:
     """Which kind of failure an exception from loading, importing or calling is."""
-    if isinstance(error, DeserializationError):
+    cls = type(error)  # not isinstance: that asks the error for its class
+    if issubclass(cls, DeserializationError):
         return capture(error, Kind.UNDECODABLE)
     # before the call only the import can raise these; a module may also call sys.exit
-    if not job._called and isinstance(error, NotImportableError | SystemExit):
+    if not job._called and issubclass(cls, NotImportableError | SystemExit):
         return capture(error, Kind.NOT_IMPORTABLE)
     return capture(error)

@@ -13,7 +13,8 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from rq.exceptions import NotImportableError
+from rq.defaults import MAX_NAME_LENGTH, MAX_TEXT_LENGTH
+from rq.exceptions import ColdShutdown, NotImportableError
 from rq.timeouts import BaseTimeoutException
 
 _JOB_ID = re.compile(r'[A-Za-z0-9_-]+')
@@ -116,16 +117,17 @@ def get_call_string(
         return None
     shown = [truncate_long_string(_shown(value), max_length) for value in args]
     shown += sorted(f'{key}={truncate_long_string(_shown(value), max_length)}' for key, value in kwargs.items())
-    return f'{func_name}({", ".join(shown)})'
+    return truncate_long_string(f'{func_name}({", ".join(shown)})', MAX_TEXT_LENGTH - len('...'))
 
 
 def _shown(value: Any) -> str:
     """`repr`, which must not keep a job from being enqueued or logged."""
     try:
-        return repr(value)
-    except BaseTimeoutException:
+        text = repr(value)
+        return text if text.isascii() else text.encode('utf-8', errors='backslashreplace').decode('utf-8')
+    except (BaseTimeoutException, ColdShutdown):
         raise
-    except Exception:
+    except (Exception, SystemExit):
         return f'<{type(value).__name__} without repr>'
 
 
@@ -143,10 +145,20 @@ def validate_job_id(job_id: str) -> None:
     """Refuse what cannot be the id of a job: `TypeError` for a non-string, `ValueError` for a bad one."""
     if not isinstance(job_id, str):
         raise TypeError(f'a job id must be a str, not {job_id!r} ({type(job_id).__name__}); use str(...)')
+    check_length('a job id', job_id)
     if _JOB_ID.fullmatch(job_id) is None:
         raise ValueError(
             f'{truncate_long_string(job_id, 100)!r} cannot be a job id: one or more letters, digits, '
             'underscores and dashes are allowed; replace the others'
+        )
+
+
+def check_length(what: str, name: str) -> None:
+    """Refuse a name that is no name any more: it becomes part of keys, and goes over the wire with every command."""
+    if len(name) > MAX_NAME_LENGTH:
+        raise ValueError(
+            f'{what} of {len(name):,} characters ({truncate_long_string(name, 40)!r}) is too long: at most '
+            f'{MAX_NAME_LENGTH:,} are allowed; use a shorter one, a digest for example'
         )
 
 

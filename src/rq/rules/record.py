@@ -73,6 +73,7 @@ class JobRecord(Payload):
         self.rate_limit_key: str | None = None
         self.rate_limit_concurrency: int | None = None
         self.webhooks: list[Any] = []
+        self.warning: str | None = None
         self.redis_server_version: tuple[int, int, int] | None = None
 
     @property

@@ -64,7 +64,7 @@ TABLE: dict[str, Move] = {
     'renew': _move('started', 'started'),
     'note': _move('started', 'started'),
     'release': _move('started', 'queued rate_limited'),
-    'rescue': _move('started', 'started queued rate_limited'),
+    'rescue': _move('started scheduled', 'started queued rate_limited'),
     'finish': _move('started', 'finished queued scheduled rate_limited'),
     'retry': _move('started', 'queued scheduled rate_limited'),
     'retry_returned': _move('started', 'queued scheduled rate_limited'),
@@ -73,6 +73,7 @@ TABLE: dict[str, Move] = {
     'stop': _move('started', 'stopped queued rate_limited'),
     'cancel': _move(EVERY - {'canceled'}, 'canceled'),
     'requeue': _move(EVERY - {'started'}, 'queued rate_limited'),
+    'return_aside': _move(EVERY, 'queued rate_limited'),
     'delete': Move(EVERY, NOWHERE),
     'empty': Move(EVERY, NOWHERE),
 }

@@ -16,6 +16,7 @@ class Why(str, Enum):
     OVERDUE = 'overdue'
     STOPPED = 'stopped'
     LOST = 'lost'
+    INTERRUPTED = 'interrupted'
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Watched:
     phase: str = ''
     stop_requested: bool = False
     lost: bool = False
+    interrupted: bool = False
     killed_for: Why | None = None
 
     def allow(self, seconds: float | None, now: float, phase: str = '') -> None:
@@ -44,6 +46,8 @@ def decide(watched: Iterable[tuple[Any, Watched]], now: float) -> list[tuple[Any
             actions.append((key, Why.STOPPED))
         elif one.lost:
             actions.append((key, Why.LOST))
+        elif one.interrupted:
+            actions.append((key, Why.INTERRUPTED))
         elif one.deadline is not None and now >= one.deadline:
             actions.append((key, Why.OVERDUE))
     return actions

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -16,9 +16,10 @@ from rq.exceptions import SchedulerNotFound, StopRequested
 from rq.rules.cron import latest_of_line
 from rq.rules.timing import to_epoch
 from rq.scheduling.patience import Sleeper
+from rq.scheduling.server_clock import ServerClock
 from rq.store import cron
 from rq.store.call import is_weather, run
-from rq.utils import safe_json_dumps
+from rq.utils import now, safe_json_dumps
 
 
 class Firing(NamedTuple):
@@ -73,6 +74,7 @@ def fire(job: Any, connection: Any, pipeline: Any) -> None:
 def serve(scheduler: Any) -> None:
     """Be a cron scheduler: birth, rounds, death."""
     sleeper = scheduler._sleeper = Sleeper(lambda: scheduler._stop_requested)
+    scheduler._clock = ServerClock()
     who = f'CronScheduler {scheduler.name}'
     with sleeper.listening(scheduler.request_stop):
         try:
@@ -80,7 +82,7 @@ def serve(scheduler: Any) -> None:
             saved = _times(scheduler)
             while not scheduler._stop_requested:
                 sleeper.through_weather(lambda: _round(scheduler, saved), who, scheduler.log)
-                seconds = scheduler.calculate_sleep_interval()
+                seconds = scheduler._clock.at_most(scheduler.calculate_sleep_interval())
                 scheduler.log.debug('Sleeping for %.3f seconds...', seconds)
                 sleeper.sleep(seconds)
         except (KeyboardInterrupt, StopRequested):
@@ -93,12 +95,26 @@ def serve(scheduler: Any) -> None:
 
 def _round(scheduler: Any, saved: list[datetime | None]) -> None:
     """Enqueue what is due, and store what that has changed: an outage may have cut off the round before."""
+    _look_at_the_clock(scheduler)
     scheduler.enqueue_jobs()
     times = _times(scheduler)
     if times != saved:
         scheduler.save()
         saved[:] = times
     scheduler.heartbeat()
+
+
+def _look_at_the_clock(scheduler: Any) -> None:
+    """Times are the server's. An interval goes on through a change of its clock; of a cron line no time comes twice."""
+    clock, is_first = scheduler._clock, not scheduler._clock.is_known
+    change = clock.look(scheduler.connection)
+    is_off = abs((clock.now() - now()).total_seconds()) > 1
+    for job in scheduler.get_jobs():
+        job._clock = clock
+        if is_first and is_off and job.cron and job.latest_enqueue_time is None:
+            job.next_enqueue_time = job.get_next_enqueue_time()  # it was computed by the clock of this machine
+        elif change and job.interval and job.latest_enqueue_time:
+            job.set_enqueue_time(job.latest_enqueue_time + timedelta(seconds=change))
 
 
 def _times(scheduler: Any) -> list[datetime | None]:

@@ -5,6 +5,7 @@ The only place where scripts meet redis-py; its error classes are handed on from
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from redis import Redis
 
 __all__ = [
-    'Answer', 'Batch', 'Call', 'Line', 'RedisError', 'ResponseError', 'borrow', 'enqueue_on', 'is_full', 'is_weather',
-    'run', 'run_async', 'run_many', 'run_many_async',
+    'Answer', 'Batch', 'Call', 'Line', 'RedisError', 'ResponseError', 'borrow', 'enqueue_on', 'is_full', 'is_slow',
+    'is_weather', 'run', 'run_async', 'run_many', 'run_many_async',
 ]  # fmt: skip
 
 T = TypeVar('T')
@@ -45,7 +46,19 @@ _PASSING_CLASSES = (
     *(ConnectionError, TimeoutError, BusyLoadingError, OSError),
     *(OutOfMemoryError, ReadOnlyError, ClusterDownError, MasterDownError, TryAgainError, MovedError),
 )
-_PASSING = ('OOM', 'NOREPLICAS', 'MISCONF', 'CLUSTERDOWN', 'MASTERDOWN', 'TRYAGAIN', 'LOADING', 'READONLY', 'BUSY')
+#: A protocol error is how it refuses an argument for its length, before it hangs up: who sent it makes it shorter.
+_PASSING = (
+    'Protocol error',
+    'OOM',
+    'NOREPLICAS',
+    'MISCONF',
+    'CLUSTERDOWN',
+    'MASTERDOWN',
+    'TRYAGAIN',
+    'LOADING',
+    'READONLY',
+    'BUSY',
+)
 
 
 class Answer(str, Enum):
@@ -86,7 +99,13 @@ def is_weather(error: BaseException) -> bool:
     """Whether waiting may help: the server is away, loading, read-only, full or without replicas."""
     if isinstance(error, _PASSING_CLASSES):
         return True
-    return isinstance(error, ResponseError) and str(error).startswith(_PASSING)
+    # in a pipeline redis-py puts the command before what the server said
+    return isinstance(error, ResponseError) and str(error).rpartition(' caused error: ')[2].startswith(_PASSING)
+
+
+def is_slow(error: BaseException) -> bool:
+    """Whether the server took too long, which is not to say that it hung up."""
+    return isinstance(error, TimeoutError | builtins.TimeoutError)
 
 
 def is_full(error: BaseException) -> bool:
@@ -190,6 +209,7 @@ class Line:
         self._pool = client.connection_pool
         self._connection: Any = None
         self._owed: list[Call[Any]] = []  # posted calls whose replies nobody read yet
+        self._is_doubted = False
 
     def run(self, *calls: Call[Any]) -> list[Any]:
         """Send the calls together and return their decoded replies; the first error is raised after all were read."""
@@ -235,6 +255,13 @@ class Line:
             connection.disconnect()
             self._pool.release(connection)
 
+    def doubt(self) -> None:
+        """Said by another thread, whose connection to the same server died: this one is renewed before its next use.
+
+        It may be dead as well. And behind a failover it may lead to a primary of old that still takes what it is told.
+        """
+        self._is_doubted = True
+
     def release(self) -> None:
         """Give the connection back to its pool."""
         if self._owed:
@@ -244,6 +271,10 @@ class Line:
             self._pool.release(connection)
 
     def _open(self) -> Any:
+        if self._is_doubted:
+            self._is_doubted = False
+            self.drop()
+            self._pool.disconnect(inuse_connections=False)
         if self._connection is None:
             self._connection = borrow(self._pool)
         return self._connection

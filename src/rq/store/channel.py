@@ -33,14 +33,18 @@ class Listener:
         """The descriptor of the subscription."""
         return int(self._pubsub.connection._sock.fileno())
 
+    def ask(self) -> None:
+        """Have the server give a sign of life: the descriptor becomes readable."""
+        self._pubsub.ping()
+
     def messages(self) -> list[dict[str, Any]]:
-        """Every message that has arrived, as redis-py gives them."""
+        """Every message that has arrived, as redis-py gives them; signs of life are read and left out."""
         found: list[dict[str, Any]] = []
         while True:
             # one subscription message more or less: None means that nothing is left to read now
             message = self._pubsub.get_message(timeout=0)
             if message is not None:
-                found.append(message)
+                found += [message] if message['type'] != 'pong' else []
             elif not self._pubsub.connection.can_read(timeout=0):
                 return found
 

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from rq.defaults import LEASE_SECONDS, POISON_WINDOW, WIP_SECONDS
 from rq.rules.lease import Lease
 from rq.store import codec, keys
+from rq.store.aside import put_aside
 from rq.store.call import Argument, Call, text
+from rq.store.read import shown
 from rq.store.scripts import load
 
 #: ids a claim looks at before it returns, so that a list full of dead ids cannot hold the server
@@ -27,12 +29,16 @@ class Claimed(NamedTuple):
 
 
 class Claims(NamedTuple):
-    """What a claim found. `more`: it ran out of turns, ask again. `dropped`: ids that had no business there."""
+    """What a claim found. `more`: it ran out of turns, ask again. `dropped`: ids that had no business there.
+
+    `aside`: what cannot be worked on, and has just been set aside, with the reasons.
+    """
 
     taken: list[Claimed]
     dropped: list[bytes]
     more: bool
     suspended: bool = False
+    aside: Sequence[tuple[str, str]] = ()
 
 
 class Orphan(NamedTuple):
@@ -49,10 +55,15 @@ class Orphan(NamedTuple):
 
 
 class Rescued(NamedTuple):
-    """What a rescue found: orphans to fail or retry, and the number of jobs put back because they never began."""
+    """What a rescue found: orphans to fail or retry, and the number of jobs put back because they never began.
+
+    `is_early`: leases have run out, but it is too early to tell whether their owners live; ask again.
+    """
 
     orphans: list[Orphan]
     released: int
+    is_early: bool = False
+    aside: Sequence[tuple[str, str]] = ()
 
 
 def _claims(reply: list[Any]) -> Claims:
@@ -60,7 +71,7 @@ def _claims(reply: list[Any]) -> Claims:
         Claimed(number - 1, job_id.decode(), execution.decode(), at / 1e6, codec.pairs(raw))
         for number, job_id, execution, at, raw in reply[0]
     ]
-    return Claims(taken, reply[1], bool(reply[2]), bool(reply[3]))
+    return Claims(taken, reply[1], bool(reply[2]), bool(reply[3]), put_aside(reply[4]))
 
 
 def claim(
@@ -113,10 +124,6 @@ def note(lease: Lease, failure: dict[str, Any], told: int, now: float | str = ''
     return Call(load('note'), names, arguments, lambda reply: reply == b'ok')
 
 
-def _shown(raw: bytes) -> str:
-    return raw.decode('utf-8', errors='backslashreplace')  # one corrupt name must not hide the other orphans
-
-
 def _failure(raw: bytes) -> dict[str, Any] | None:
     try:
         value = json.loads(raw) if raw else None
@@ -128,12 +135,12 @@ def _failure(raw: bytes) -> dict[str, Any] | None:
 def _rescued(reply: list[Any]) -> Rescued:
     orphans = [
         Orphan(
-            _shown(job_id), execution.decode(), _shown(lost), int(times), _failure(failure), int(told), at / 1e6,
+            shown(job_id), execution.decode(), shown(lost), int(times), _failure(failure), int(told), at / 1e6,
             codec.pairs(raw),
         )
         for job_id, execution, lost, times, failure, told, at, raw in reply[0]
     ]  # fmt: skip
-    return Rescued(orphans, int(reply[1]))
+    return Rescued(orphans, int(reply[1]), bool(reply[2]), put_aside(reply[3]))
 
 
 def rescue(

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import logging
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from math import isfinite
 from struct import pack
 from typing import Any
 
-from rq.defaults import MAX_PAYLOAD_BYTES
+from rq.defaults import MAX_ATTEMPT_BYTES, MAX_PAYLOAD_BYTES, MAX_TEXT_LENGTH
 from rq.exceptions import PayloadTooLargeError
 from rq.rules.payload import UNEVALUATED
 from rq.rules.record import JobRecord
@@ -111,6 +111,7 @@ _FIELDS: tuple[tuple[str, str, Callable[[Any], Value], Callable[[bytes], Any]], 
     ('repeat_intervals', 'repeat_intervals', _json, _list_of(int, float)),
     ('webhooks', 'webhooks', _webhooks, _read_webhooks),
     ('rate_limit_key', 'rate_limit_key', _PLAIN, _text),
+    ('warning', 'warning', _PLAIN, _text),
     ('rate_limit_concurrency', 'rate_limit_concurrency', _PLAIN, int),
 )
 #: fields that RQ always writes, if only as empty text
@@ -168,6 +169,9 @@ def encode(record: JobRecord, include_meta: bool = True, include_result: bool = 
         value = attributes[attribute]
         if value is None or value == '' or value == [] or value is False:
             continue
+        if write is _PLAIN and value.__class__ is str and len(value) > MAX_TEXT_LENGTH:
+            size = f'{len(value):,} characters, over the limit of {MAX_TEXT_LENGTH:,}'
+            raise PayloadTooLargeError(f'The {field} of this job takes {size}; write a shorter one')
         fields[field] = write(value)
     if record.allow_dependency_failures is False:
         fields['allow_dependency_failures'] = 0
@@ -186,11 +190,15 @@ def encode(record: JobRecord, include_meta: bool = True, include_result: bool = 
 def _encode_data(record: JobRecord) -> bytes:
     data = record.data
     if len(data) > MAX_PAYLOAD_BYTES:
-        raise PayloadTooLargeError(
-            f'The arguments of this job take {len(data):,} bytes, over the limit of {MAX_PAYLOAD_BYTES:,}; '
-            'store them elsewhere and pass a reference'
-        )
+        raise _too_large('arguments', len(data))
     return compress(data)
+
+
+def _too_large(what: str, size: int) -> PayloadTooLargeError:
+    return PayloadTooLargeError(
+        f'The {what} of this job take {size:,} bytes, over the limit of {MAX_PAYLOAD_BYTES:,}; '
+        'store them elsewhere and pass a reference'
+    )
 
 
 def encode_meta(record: JobRecord) -> bytes:
@@ -199,7 +207,10 @@ def encode_meta(record: JobRecord) -> bytes:
     untouched = record._meta is UNEVALUATED or record._meta == {'unserialized': record._stored_meta}
     if untouched and record._stored_meta is not None:
         return record._stored_meta
-    return bytes(record.serializer.dumps(record.meta))
+    notes = bytes(record.serializer.dumps(record.meta))
+    if len(notes) > MAX_PAYLOAD_BYTES:
+        raise _too_large('notes (meta)', len(notes))
+    return notes
 
 
 def _encode_result(record: JobRecord) -> bytes:
@@ -257,3 +268,16 @@ def flat(fields: Mapping[str, Value]) -> list[Value]:
 def pairs(reply: list[bytes]) -> dict[bytes, bytes]:
     """A hash as a script returns it: fields and values in turn."""
     return dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+def attempts(raw: Iterable[bytes | None]) -> list[dict[str, Any]]:
+    """Attempts as the settling scripts packed them, the first one first; what cannot be read is left out."""
+    found = []
+    for one in raw:
+        try:
+            number, _, packed = (one or b'').partition(b' ')
+            body = zlib.decompressobj().decompress(packed, MAX_ATTEMPT_BYTES)
+            found.append({**json.loads(body), 'number': int(number)})
+        except (ValueError, TypeError, zlib.error):
+            continue
+    return sorted(found, key=lambda each: int(each['number']))

@@ -41,8 +41,11 @@ def enqueue(record: JobRecord, front: bool = False, unique: bool = False, now: f
     return Call(load('enqueue'), names, _arguments(record, int(bool(front)), now, int(unique), *limit), _entered)
 
 
-def schedule(record: JobRecord, due: int, unique: bool = False, now: float | str = '') -> Call[str]:
-    """The record waits until `due` (epoch seconds). Answers ok, already, duplicate or started."""
+def schedule(record: JobRecord, due: int | str, unique: bool = False, now: float | str = '') -> Call[str]:
+    """The record waits until `due` (epoch seconds; `+60` is so long from the server's now).
+
+    Answers ok, already, duplicate or started.
+    """
     queue = record.origin
     names = [keys.job(record.id), keys.place('scheduled', queue), keys.QUEUES, keys.queue(queue)]
     return Call(load('schedule'), names, _arguments(record, due, now, int(unique)), text)

@@ -28,18 +28,27 @@ RQ's (redis-layout of the specification):
 Ours (RQ 3.0 ignores them):
   rq:leases:<queue>                 zset    <id>:<execution>, score: end of the lease in ms of server time
   rq:wake:<queue>                   list    at most 8 tokens; idle workers wait on it; expires
-  rq:aside:<queue>                  hash    member that cannot be worked on -> why
+  rq:aside:<queue>                  hash    member that cannot be worked on -> why; at most 10,000
+  rq:aside-rest:<queue>             set     those beyond ten thousand, without their reasons
+  rq:missing:<queue>                hash    listed ids without a record: count, latest id, at; expires after a week
+  rq:sweep:<queue>                  hash    how far the look for such ids has come, and at (ms); expires
+  rq:suspects:<queue>               set     <place>:<id> without a record at the latest look; expires
+  rq:heard                          hash    at: latest sign of life of a worker; since, silent: end and length of the
+                                            latest long silence; all in ms of server time
   rq:scheduler-mark:<name>          string  a scheduler of ours holds locks; expires with them
   rq:cron-fired:<identity>          hash    latest firing of a cron job: owner, token, due, at; expires after a year
   rq:outbox                         zset    news of outcomes (JSON) to be told outside, score: when to tell, in ms
+  rq:deliveries                     list    tries of webhooks, newest first, each "<ms> <JSON>"; capped, expires
   rq:releasing                      hash    job -> how far the release of its many dependents has come
   fields of the job hash            execution (last claimer), nonce (of the last enqueue), again (queue it after its
                                     outcome: 1 or front, and the queue if another), slot_of (the rate limit whose slot
                                     its execution holds, when that enqueue named another), lost and lost_at
-                                    (workers lost on it, since when in ms)
+                                    (workers lost on it, since when in ms), warning (why its result is not stored),
+                                    attempts (how many failed), attempt:0 to attempt:9 (the latest ten, by number % 10)
   fields of the execution hash      begun (user code may have run), failure (noted), told (times handlers were begun),
                                     slot_of (of a deleted job: the rate limit whose slot it holds to its end)
-  fields of the worker hash         instance (one per process), claim (first execution id of its latest claim)
+  fields of the worker hash         instance (one per process), claim (first execution id of its latest claim),
+                                    warned_job_count (successes whose result could not be stored)
 """
 
 from __future__ import annotations
@@ -60,7 +69,9 @@ CLEAN_GROUPS = f'{PREFIX}:clean_groups'
 GROUP_PREFIX = f'{PREFIX}:group:'
 LIMITS = f'{PREFIX}:rl-keys'
 OUTBOX = f'{PREFIX}:outbox'
+DELIVERIES = f'{PREFIX}:deliveries'
 RELEASING = f'{PREFIX}:releasing'
+HEARD = f'{PREFIX}:heard'
 
 #: registry kinds that hold plain job ids, one zset per queue
 PLACES = ('finished', 'failed', 'deferred', 'ready', 'scheduled', 'canceled')
@@ -124,6 +135,22 @@ def aside(queue_name: str) -> str:
     return place('aside', queue_name)
 
 
+def aside_rest(queue_name: str) -> str:
+    return place('aside-rest', queue_name)
+
+
+def missing(queue_name: str) -> str:
+    return place('missing', queue_name)
+
+
+def sweep(queue_name: str) -> str:
+    return place('sweep', queue_name)
+
+
+def suspects(queue_name: str) -> str:
+    return place('suspects', queue_name)
+
+
 #: workers of this process whose class has key prefixes of its own, by name: key of the hash, key of the set
 ELSEWHERE: dict[str, tuple[str, str]] = {}
 
@@ -166,6 +193,11 @@ def waiting(limit_name: str) -> str:
 
 def scheduler_lock(queue_name: str) -> str:
     return f'{PREFIX}:scheduler-lock:{queue_name}'
+
+
+def scheduler_mark(name: str) -> str:
+    """By which a holder of locks is known to be ours."""
+    return f'{PREFIX}:scheduler-mark:{name}'
 
 
 def scheduler(name: str) -> str:

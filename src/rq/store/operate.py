@@ -18,7 +18,7 @@ class Canceled(NamedTuple):
 
 
 class Requeued(NamedTuple):
-    """ok, absent (not in that registry), gone (no such job), started (it runs); and the server's time."""
+    """ok, absent (not in that registry), gone (no such job), started (it runs), broken (no hash); the server's time."""
 
     answer: str
     at: float

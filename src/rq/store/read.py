@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rq.store import keys
+from rq.store import codec, keys
+from rq.store.call import ResponseError
 
 if TYPE_CHECKING:
     from redis import Redis
 
 
 def job(connection: Any, job_id: str) -> dict[bytes, bytes]:
-    """The hash of a job; empty when there is none."""
-    return dict(connection.hgetall(keys.job(job_id)))
+    """The hash of a job; empty when there is none, `ValueError` when its key holds something else."""
+    try:
+        return dict(connection.hgetall(keys.job(job_id)))
+    except ResponseError as error:
+        raise _no_hash(job_id, error) from error
+
+
+def _no_hash(job_id: str, error: ResponseError) -> Exception:
+    if not str(error).startswith('WRONGTYPE'):
+        return error
+    return ValueError(f'{keys.job(job_id)} holds another type than the record of a job: repair the key, or delete it')
 
 
 def jobs(connection: Redis, job_ids: Iterable[str]) -> list[Any]:
@@ -26,9 +36,17 @@ def jobs(connection: Redis, job_ids: Iterable[str]) -> list[Any]:
 
 
 def field(connection: Any, job_id: str, name: str) -> bytes | None:
-    """One field of a job's hash."""
-    value: bytes | None = connection.hget(keys.job(job_id), name)
+    """One field of a job's hash; `ValueError` when its key holds something else."""
+    try:
+        value: bytes | None = connection.hget(keys.job(job_id), name)
+    except ResponseError as error:
+        raise _no_hash(job_id, error) from error
     return value
+
+
+def attempts(connection: Any, job_id: str) -> list[dict[str, Any]]:
+    """What is remembered of the latest failed attempts of a job, the first one first."""
+    return codec.attempts(connection.hmget(keys.job(job_id), [f'attempt:{number}' for number in range(10)]))
 
 
 def statuses(connection: Any, job_ids: Iterable[str]) -> list[str | None]:
@@ -37,21 +55,37 @@ def statuses(connection: Any, job_ids: Iterable[str]) -> list[str | None]:
     for job_id in job_ids:
         pipeline.hmget(keys.job(job_id), 'status', 'data')
     found: list[str | None] = []
-    for status, data in pipeline.execute():
-        found.append(status.decode() if status else ('created' if data else None))
+    for reply in pipeline.execute(raise_on_error=False):
+        if isinstance(reply, Exception) and not isinstance(reply, ResponseError):
+            raise reply
+        status, data = (None, None) if isinstance(reply, Exception) else reply  # no hash is no job
+        found.append(shown(status) if status else ('created' if data else None))
     return found
+
+
+def delayed(connection: Any, queues: Iterable[str]) -> int:
+    """How many jobs of these queues wait for their time; a key of another type counts as nothing."""
+    pipeline = connection.pipeline(transaction=False)
+    for queue in queues:
+        pipeline.zcard(keys.place('scheduled', queue))
+    replies = pipeline.execute(raise_on_error=False)
+    for reply in replies:
+        if isinstance(reply, Exception) and not isinstance(reply, ResponseError):
+            raise reply
+    return sum(reply for reply in replies if isinstance(reply, int))
+
+
+def server_time(connection: Any) -> float:
+    """The server's clock, in seconds: ours may lie."""
+    seconds, micros = connection.time()
+    return float(seconds) + float(micros) / 1e6
 
 
 def texts(members: Sequence[bytes | str]) -> list[str]:
     """Ids as text; bytes that are no UTF-8 are shown escaped."""
-    return [m if isinstance(m, str) else m.decode('utf-8', errors='backslashreplace') for m in members]
+    return [shown(member) for member in members]
 
 
-def aside(connection: Redis, queue: str, limit: int = 100) -> dict[str, str]:
-    """Members that cannot be worked on, with the reason, up to a limit."""
-    found: dict[str, str] = {}
-    for member, why in connection.hscan_iter(keys.aside(queue), count=limit):
-        found[texts([member])[0]] = texts([why])[0]
-        if len(found) >= limit:
-            break
-    return found
+def shown(raw: bytes | str) -> str:
+    """A text that may be none: bytes that are no UTF-8 are escaped, so that one of them hides nothing else."""
+    return raw if isinstance(raw, str) else raw.decode('utf-8', errors='backslashreplace')

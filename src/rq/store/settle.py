@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import zlib
 from collections.abc import Mapping
+from typing import Any
 
 from rq.rules.lease import CLEANER, Lease
 from rq.rules.timing import from_epoch, utcformat
@@ -46,6 +48,11 @@ def encode_text(text: str) -> bytes:
 def encode_value(value: bytes) -> bytes:
     """A serialized value as the result stream holds it."""
     return base64.b64encode(value)
+
+
+def _packed(attempt: Mapping[str, Any] | None) -> bytes:
+    """An attempt as the job's hash holds it; `codec.attempts` reads it."""
+    return zlib.compress(json.dumps(attempt).encode(), 1) if attempt else b''
 
 
 def _texts(times: Times) -> list[str]:
@@ -90,31 +97,39 @@ def fail(
     returned: bytes | None = None,
     now: float | str = '',
     news: str = '',
+    attempt: Mapping[str, Any] | None = None,
+    keep: int = 0,
 ) -> Call[Answer]:
-    """The job is given up. `returned`: the serialized Retry of a job that asked for more than its retries."""
+    """The job is given up. `returned`: the serialized Retry of a job that asked for more than its retries.
+
+    `keep`: so many failed jobs of the queue are to stay, the latest ones; 0 is all.
+    """
     kind, name, value = 2, 'exc_string', encode_text(text)
     if returned is not None:
         kind, name, value = 5, 'return_value', encode_value(returned)
     worker = '' if lease.worker.startswith(CLEANER) else lease.worker
     arguments: list[Argument] = [failure_ttl, int(stored), kind, worker, *_texts(times), name, value, news]
+    arguments += [_packed(attempt), keep]
     # without the default handler only the status is kept, as in RQ
     arguments += _with_end(times if stored else (), fields)
     return _call('fail', 'failed', lease, now, arguments)
 
 
 def stop(
-    lease: Lease, failure_ttl: int, text: str, fields: Fields, now: float | str = '', started: float | str = ''
-) -> Call[Answer]:
+    lease: Lease, failure_ttl: int, text: str, fields: Fields, now: float | str = '', started: float | str = '',
+    attempt: Mapping[str, Any] | None = None, keep: int = 0,
+) -> Call[Answer]:  # fmt: skip
     """The execution was stopped on purpose; its end is nobody's measure, so only its begin is kept."""
     arguments: list[Argument] = [failure_ttl, 1, 2, lease.worker, started, '', '', 'exc_string', encode_text(text), '']
-    return _call('stop', 'failed', lease, now, [*arguments, *codec.flat(fields)])
+    return _call('stop', 'failed', lease, now, [*arguments, _packed(attempt), keep, *codec.flat(fields)])
 
 
 def retry(
-    lease: Lease, interval: float, front: bool, times: Times, fields: Fields, now: float | str = ''
-) -> Call[Answer]:
+    lease: Lease, interval: float, front: bool, times: Times, fields: Fields, now: float | str = '',
+    attempt: Mapping[str, Any] | None = None,
+) -> Call[Answer]:  # fmt: skip
     """Another attempt in `interval` seconds, at once for 0."""
-    arguments: list[Argument] = [interval, int(front), _texts(times)[2], *_with_end(times, fields)]
+    arguments: list[Argument] = [interval, int(front), _texts(times)[2], _packed(attempt), *_with_end(times, fields)]
     return _call('retry', 'scheduled', lease, now, arguments)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rq.defaults import LEASE_SECONDS
 from rq.store import codec, keys
-from rq.store.call import Call, text
+from rq.store.call import Argument, Call, text
 from rq.store.scripts import load
 
 
@@ -22,9 +23,10 @@ def born(
     return Call(load('born'), _keys(name, queues), [now, ttl, seen_instance, *codec.flat(fields)], text)
 
 
-def beat(name: str, ttl: int, instance: str, now: float | str = '') -> Call[str]:
-    """Answers ok, or gone when the books no longer know this instance."""
-    return Call(load('beat'), [keys.worker(name), keys.worker_executions(name)], [now, ttl, instance], text)
+def beat(name: str, ttl: int, instance: str, now: float | str = '', lease_seconds: float = LEASE_SECONDS) -> Call[str]:
+    """Answers ok, or gone when the books no longer know this instance; half a lease without any beat is a silence."""
+    arguments: list[Argument] = [now, ttl, instance, int(lease_seconds * 1000)]
+    return Call(load('beat'), [keys.worker(name), keys.worker_executions(name)], arguments, text)
 
 
 def gone(name: str, queues: Sequence[str], instance: str, now: float | str = '') -> Call[str]:

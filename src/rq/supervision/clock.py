@@ -14,16 +14,18 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from rq.defaults import LEASE_RENEW_INTERVAL, PROMOTE_INTERVAL, RESCUE_INTERVAL
+from rq.defaults import LEASE_RENEW_INTERVAL, PROMOTE_INTERVAL, RESCUE_INTERVAL, SWEEP_INTERVAL
 from rq.rules.lease import Lease
-from rq.store import claim, outbox, promote, workers
+from rq.rules.names import shown
+from rq.store import aside, claim, outbox, promote, workers
 from rq.store.call import Line, is_weather
 from rq.supervision.courier import Courier
 from rq.supervision.gate import passage
 
 ADOPT_AT_ONCE = 20  # orphans per look; a full look is followed by another at once
-SOON = 0.25  # seconds until a look for more orphans, when we had our hands full with others
-PROMOTE_BATCH = 1000
+SOON = 0.25  # seconds until a look for more: of orphans, when we had our hands full; of what is due, when it was a lot
+AGAIN = 1.0  # seconds until the next try while the server is away
+PROMOTE_BATCH = 1000  # due jobs in one step: what the server can do without keeping others waiting
 
 
 @dataclass
@@ -35,6 +37,12 @@ class Inbox:
     lost: list[str] = field(default_factory=list)
     words: list[tuple[int, str]] = field(default_factory=list)
     vanished: bool = False  # the books no longer know this worker
+    telling_until: float = 0.0  # a handler is told in the main thread, and may take so long (monotonic)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether that handler takes no notice of its limit: nobody will read what is in here."""
+        return 0 < self.telling_until < time.monotonic()
 
     def take(self, name: str) -> list[Any]:
         """Everything of one kind, once."""
@@ -67,8 +75,10 @@ class Clock:
         lease_seconds: int,
         renew_interval: float = LEASE_RENEW_INTERVAL,
         rescue_interval: float = RESCUE_INTERVAL,
+        doubt: Callable[[], None] = lambda: None,
     ) -> None:
         self._line = Line(client)
+        self._doubt = doubt  # said when the server did not answer here
         self._courier = Courier(client)
         self._name, self._instance, self._queues = worker_name, instance, list(queues)
         self._inbox, self._leases, self._may_rescue = inbox, leases, may_rescue
@@ -78,12 +88,15 @@ class Clock:
             (PROMOTE_INTERVAL, self._promote),
             (PROMOTE_INTERVAL, self._take_news),
             (rescue_interval, self._rescue),
+            (SWEEP_INTERVAL, self._sweep),
         ]
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        #: monotonic time of the last renewal the server accepted; what a health check may believe
-        self.renewed_at = self._heard_at = time.monotonic()
+        #: monotonic time of the last renewal the server accepted, None before it; what a health check may believe
+        self.renewed_at: float | None = None
+        self._heard_at = time.monotonic()
         self._quiet_until = 0.0
+        self.is_away = False  # the server, as far as the last call could tell
 
     def start(self) -> None:
         """Begin to tick."""
@@ -96,27 +109,33 @@ class Clock:
         if self._thread is not None:
             self._thread.join(timeout=10)
         self._line.drop()
-        self._courier.finish()
+        if not self.is_away:
+            self._courier.finish()  # else it keeps the news for others
 
     def _run(self) -> None:
         due = [time.monotonic() + random.uniform(0, period) for period, _ in self._table]
+        due[0] = 0.0  # nobody calls this worker healthy before its first renewal
         while not self._stop.wait(max(min(due) - time.monotonic(), 0)):
             for number, (period, verb) in enumerate(self._table):
-                if time.monotonic() >= due[number]:
+                if time.monotonic() >= due[number] and not self._stop.is_set():
                     due[number] = time.monotonic() + period * random.uniform(0.8, 1.0)
-                    if self._tick(verb):
-                        due[number] = time.monotonic() + SOON
+                    wish = self._tick(verb)
+                    if wish:
+                        due[number] = time.monotonic() + min(wish, period)
 
-    def _tick(self, verb: Callable[[], bool | None]) -> bool:
-        """Whether the verb wants to be called again soon."""
+    def _tick(self, verb: Callable[[], bool | None]) -> float:
+        """In how many seconds the verb wants to be called again; 0 when its turn will do."""
         try:
-            return bool(verb())
+            return SOON if verb() else 0.0
         except Exception as error:
             self._line.drop()
             # bad weather is the main loop's to tell; anything else would otherwise be unseen
-            if not is_weather(error):
-                self._say(40, f'{verb.__name__.strip("_")} failed: {type(error).__name__}: {error}')
-            return False
+            if is_weather(error):
+                self.is_away = True
+                self._doubt()
+                return AGAIN
+            self._say(40, f'{verb.__name__.strip("_")} failed: {type(error).__name__}: {error}')
+            return 0.0
 
     def _say(self, level: int, words: str) -> None:
         self._inbox.words.append((level, words))
@@ -125,32 +144,47 @@ class Clock:
     def _call(self, *calls: Any) -> list[Any]:
         with passage():
             replies = self._line.run(*calls)
-        now = time.monotonic()
-        if now - self._heard_at > self._lease_seconds / 2:
-            # After an outage owners get the time of a whole lease to renew, before we take them for dead.
-            self._quiet_until = now + self._lease_seconds
-        self._heard_at = now
+        self.is_away = False
         return replies
+
+    @property
+    def lost_touch(self) -> bool:
+        """Whether our leases have run out, for all we know."""
+        return time.monotonic() - self._heard_at > self._lease_seconds
+
+    @property
+    def _is_silent(self) -> bool:
+        """Whether nothing was accepted for long: then owners cannot have renewed either. Reading proves nothing."""
+        return time.monotonic() - self._heard_at > self._lease_seconds / 2
 
     def _renew_and_beat(self) -> None:
         leases = self._leases()
-        calls: list[Any] = [workers.beat(self._name, self._worker_ttl, self._instance)]
+        calls: list[Any] = [
+            workers.beat(self._name, self._worker_ttl, self._instance, lease_seconds=self._lease_seconds)
+        ]
         if leases:
             calls.append(claim.renew(self._name, leases))
+        asked_at = time.monotonic()
         beat, *renewed = self._call(*calls)
-        self.renewed_at = time.monotonic()
+        if self._is_silent:
+            # After an outage owners get the time of a whole lease to renew, before we take them for dead.
+            self._quiet_until = time.monotonic() + self._lease_seconds
+        self._heard_at = time.monotonic()
         if beat == 'gone':
             self._inbox.vanished = True
             self._inbox.wake()
-        for lease, ours in zip(leases, renewed[0] if renewed else [], strict=True):
-            if not ours:
-                self._inbox.lost.append(lease.execution)
-                self._inbox.wake()
+        lost = [one.execution for one, ours in zip(leases, renewed[0] if renewed else [], strict=True) if not ours]
+        if lost:
+            self._inbox.lost += lost
+            self._inbox.wake()
+        # what was refused because it had been settled meanwhile is held no longer
+        if beat == 'ok' and not (lost and {one.execution for one in self._leases()}.intersection(lost)):
+            self.renewed_at = asked_at
 
     def _promote(self) -> bool:
         due: list[Any] = [promote.promote_due(queue, PROMOTE_BATCH) for queue in self._queues]
-        left = self._call(*due, promote.promote_dependents())[-1]
-        return bool(left)
+        *handled, left = self._call(*due, promote.promote_dependents())
+        return bool(left) or max(handled, default=0) >= PROMOTE_BATCH
 
     def _take_news(self) -> None:
         # in a call of their own: a refusal of another would lose them until their time is up
@@ -159,8 +193,21 @@ class Clock:
             for one in news:
                 self._courier.take_along(one)
 
+    def _sweep(self) -> None:
+        for queue, found in zip(self._queues, self._call(*map(aside.sweep, self._queues)), strict=True):
+            self._say_aside(found.aside)
+            if found.missing:
+                some = ', '.join(map(shown, found.missing[:10]))
+                self._say(
+                    30, f'ids of queue {shown(queue)} had no record (expired, evicted or deleted), dropped: {some}'
+                )
+
+    def _say_aside(self, members: Sequence[tuple[str, str]]) -> None:
+        for job_id, why in members:
+            self._say(30, f'id {shown(job_id)} is set aside: {shown(why)}')
+
     def _rescue(self) -> bool:
-        if time.monotonic() < self._quiet_until:
+        if self._is_silent or time.monotonic() < self._quiet_until:
             return False
         for queue in self._queues:
             while not self._stop.is_set():
@@ -168,6 +215,7 @@ class Clock:
                     return True
                 ids = [uuid4().hex for _ in range(ADOPT_AT_ONCE)]
                 (found,) = self._call(claim.rescue(queue, self._name, ids, self._lease_seconds))
+                self._say_aside(found.aside)
                 self._inbox.orphans += [(queue, orphan) for orphan in found.orphans]
                 if found.orphans:
                     self._inbox.wake()

@@ -22,4 +22,5 @@ def _reset() -> None:
     _lock = threading.RLock()
 
 
-os.register_at_fork(before=lambda: _lock.acquire(), after_in_parent=lambda: _lock.release(), after_in_child=_reset)
+if hasattr(os, 'register_at_fork'):  # where nothing forks there is nothing to mind
+    os.register_at_fork(before=lambda: _lock.acquire(), after_in_parent=lambda: _lock.release(), after_in_child=_reset)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from rq import executions
 from rq.executions import Execution
-from rq.executors.horse import leave, take_default_signals
+from rq.executors.horse import leave, plug_streams, take_default_signals
 from rq.executors.outbox import Direct, Outbox, Piped
 from rq.failure.notify import Settlement
 from rq.perform import steps
@@ -18,7 +18,6 @@ from rq.rules.status import JobStatus
 from rq.store import keys, start
 from rq.store.call import run
 from rq.types import Hooks
-from rq.utils import now
 
 _SHOWN = {'finish': JobStatus.FINISHED, 'fail': JobStatus.FAILED, 'stop': JobStatus.STOPPED}
 
@@ -125,13 +124,13 @@ class Attempts:
         """The job begins here. The store knows it from the claim, if there was one."""
         execution = self.execution_of(job)
         if self._was_claimed(execution):
-            job.started_at = job.last_heartbeat = now()
+            job.started_at = job.last_heartbeat = job._moment()
             return
         lease = Lease(job.id, execution.id if execution else '', job.origin, self.name)
         list_key = self.queues[0].key if self.queues else keys.queue(job.origin)
         unlist = bool(remove_from_intermediate_queue)
         run(self.connection, start.start(lease, self.get_heartbeat_ttl(job), unlist, list_key))
-        job.started_at = job.last_heartbeat = now()
+        job.started_at = job.last_heartbeat = job._moment()
         job.worker_name = self.name
         job._status = job._stored_status = JobStatus.STARTED
         job._before = job._before or job.snapshot()  # what changes from here on is stored with the outcome
@@ -161,7 +160,9 @@ class Attempts:
 
     def handle_execution_ended(self, job: Any, queue: Any, heartbeat_ttl: int) -> None:
         """The function has returned or raised."""
-        job.ended_at = now()
+        if isinstance(self.outbox, Piped):
+            plug_streams()
+        job.ended_at = job._moment()
         if self._was_claimed(self.execution_of(job)):
             job.last_heartbeat = job.ended_at
         elif self.connection.exists(job.key):
@@ -189,7 +190,7 @@ class Attempts:
 
     def direct_outbox(self) -> Direct:
         """Where outcomes go while there is no loop: to the server, at once."""
-        return Direct(self.connection, self.log, self.name, lambda: self.log_result_lifespan)
+        return Direct(self.connection, self.log, self.name, lambda: self.log_result_lifespan, not self._is_horse)
 
     # --- in the horse -------------------------------------------------------------------------------------------
 
@@ -202,9 +203,9 @@ class Attempts:
         """What a work horse does: signals and environment, then the job. Never returns."""
         code = 1
         try:
+            self._is_horse = True
             if not isinstance(self.outbox, Piped):  # forked by somebody's `fork_work_horse`
                 self.outbox, self._loop = self.direct_outbox(), None
-            self._is_horse = True
             self.setup_work_horse_signals()
             self.enter_job(job, queue)
             self.call_perform_job(job, queue, self.execution_of(job) or self.execution)

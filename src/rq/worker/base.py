@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from rq import eras
-from rq.connections import rebuild
 from rq.defaults import (
     DEFAULT_JOB_MONITORING_INTERVAL,
     DEFAULT_LOGGING_DATE_FORMAT,
@@ -21,10 +20,10 @@ from rq.defaults import (
     DEFAULT_MAINTENANCE_TASK_INTERVAL,
     DEFAULT_RESULT_TTL,
     DEFAULT_WORKER_TTL,
+    HANDLER_TIMEOUT,
     LEASE_RENEW_INTERVAL,
     LEASE_SECONDS,
     RESCUE_INTERVAL,
-    SOCKET_TIMEOUT,
 )
 from rq.executions import WORKER_EXECUTIONS_KEY_TEMPLATE
 from rq.executors import tree
@@ -40,7 +39,6 @@ from rq.rules.names import shown
 from rq.rules.routing import DequeueStrategy
 from rq.serializers import resolve_serializer
 from rq.store import keys
-from rq.supervision.clock import Clock
 from rq.timeouts import UnixSignalDeathPenalty
 from rq.utils import backend_class
 from rq.version import VERSION
@@ -51,6 +49,7 @@ from rq.worker.life import SHUTDOWN_SIGNAL, WorkerStatus
 from rq.worker.loop import Loop
 from rq.worker.maintenance import Maintenance
 from rq.worker.outcomes import Outcomes
+from rq.worker.probed import Probed
 from rq.worker.signals import listening, stop_ringing
 from rq.worker.stopping import Stopping
 
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from rq.executors.base import Executor
+    from rq.supervision.clock import Clock
 
 __all__ = [
     'PUBSUB_CHANNEL_TEMPLATE', 'SHUTDOWN_SIGNAL', 'VERSION', 'WORKER_EXECUTIONS_KEY_TEMPLATE', 'BaseWorker',
@@ -85,7 +85,7 @@ def setprocname(title: str) -> None:
         _set_title(title)
 
 
-class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping):
+class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping, Probed):
     """Takes jobs from queues and has them run; what it runs them in is an argument that subclasses choose."""
 
     redis_worker_namespace_prefix = keys.WORKER_PREFIX
@@ -103,6 +103,9 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping):
     lease_seconds = LEASE_SECONDS  # how long a claim holds without renewal, where user code has its own process
     renew_interval: float = LEASE_RENEW_INTERVAL
     rescue_interval: float = RESCUE_INTERVAL
+    shutdown_grace: float | None = None  # seconds a warm shutdown waits for the job; None: as long as it takes
+    max_failed_jobs: int | None = None  # how many failed jobs a queue keeps, the latest ones; None: all, for their TTL
+    handler_timeout: float = HANDLER_TIMEOUT  # seconds one exception handler may take
 
     @eras.hiding('exc_handler')
     def __init__(
@@ -287,7 +290,7 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping):
         clock = None
         log = (logging_level, date_format, log_format)
         self._set_up_log(*log)  # before the first fork: what a job writes to our loggers must be seen, too
-        with listening(self, loop.bell.rings):
+        with listening(self, loop.bell.rings), self._answering(loop):
             try:
                 if not loop.arrive(
                     lambda: self.bootstrap(*log), lambda: timetable.begin(self, with_scheduler, burst, log)
@@ -307,10 +310,10 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping):
     ) -> None:
         """Set up the log, enter the books, listen for commands."""
         self._set_up_log(logging_level, date_format, log_format)
-        self.register_birth()
+        self._patiently(self.register_birth)
         self.log.info('Worker %s: started with PID %d, version %s', self.name, os.getpid(), self.version)
         self.subscribe()
-        self.set_state(WorkerStatus.STARTED)
+        self._patiently(lambda: self.set_state(WorkerStatus.STARTED))
         self.log.info('*** Listening on %s...', shown(', '.join(self.queue_names())))
 
     @staticmethod
@@ -318,32 +321,26 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping):
         for name in ('rq.worker', 'rq.job'):
             setup_loghandlers(level, date_format, log_format, name)
 
-    def _start_clock(self, loop: Loop) -> Clock:
-        clock = Clock(
-            rebuild(self.connection, socket_timeout=SOCKET_TIMEOUT), self.name, self.instance, self.queue_names(),
-            loop.inbox, loop.leases, loop.may_rescue, self.worker_ttl + 60,
-            loop.executor.lease_seconds or self.lease_seconds, self.renew_interval, self.rescue_interval,
-        )  # fmt: skip
-        clock.start()
-        return clock
-
     def _leave(self, loop: Loop, clock: Clock | None) -> None:
         self._is_leaving = True  # one more signal changes nothing now
         stop_ringing()
         if clock is not None:
             clock.stop()
+            if clock.is_away:
+                loop.talk.hurry()
         self.stop_scheduler()  # before the executor: it was forked, and holds copies of descriptors
-        loop.close()
-        self._loop = None
-        self.outbox = self.direct_outbox()
-        if clock is None:
+        if clock is None and not life.is_born(self):
             self.unsubscribe()
         else:
             try:
                 self.teardown()
             except Exception as error:
                 self.log.error('Worker %s: could not sign off: %s', self.name, error)
+        loop.close()
+        if clock is not None:
             self.log.info('Worker %s: done, quitting', self.name)
+        self._loop = None
+        self.outbox = self.direct_outbox()
         self._is_leaving = False
 
     def make_executor(self, loop: Loop) -> Executor:
@@ -380,7 +377,7 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping):
     def leave_job(self, job: Any) -> None:
         """The work of a job that timed out is over; what a finished job leaves behind may live on."""
         if job._failure is not None and job._failure.kind is Kind.TIMED_OUT:
-            tree.kill_descendants(os.getpid())
+            tree.kill_family(os.getpid())
 
     def maintain_heartbeats(self, job: Any, execution: Any) -> None:
         """Signs of life of the worker, the execution and the job, while somebody else's horse runs it."""

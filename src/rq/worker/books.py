@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -35,9 +36,22 @@ class Books:
     log: Any
     executions: dict[str, Execution]
     _executions: list[Execution]
+    _loop: Any
     _state: str
     _shutdown_requested_date: Any
     redis_server_version: tuple[int, int, int] | None
+
+    @property
+    def own(self) -> Any:
+        """The client of its books: while it works a client with short timeouts, so that no silent server holds it."""
+        return self.connection if self._loop is None else self._loop.talk.client
+
+    def _patiently(self, action: Callable[[], None]) -> None:
+        """Do it, in the loop however long the server is away or refuses."""
+        if self._loop is None:
+            action()
+        else:
+            self._loop.talk.through(action)
 
     def queue_names(self) -> list[str]:
         """Names of its queues."""
@@ -80,7 +94,7 @@ class Books:
         """Note that the worker lives, for so many seconds; while it works its clock does so, too."""
         self.last_heartbeat = now()
         ttl = timeout or self.worker_ttl + 60
-        target = self.connection.pipeline() if pipeline is None else pipeline
+        target = self.own.pipeline() if pipeline is None else pipeline
         target.hset(self.key, 'last_heartbeat', utcformat(self.last_heartbeat))
         target.expire(self.key, ttl)
         target.expire(self.executions_key, ttl)
@@ -90,7 +104,7 @@ class Books:
     def set_state(self, state: str, pipeline: Any = None) -> None:
         """Write the worker's state: started, idle, busy or suspended."""
         self._state = state
-        target = self.connection if pipeline is None else pipeline
+        target = self.own if pipeline is None else pipeline
         target.hset(self.key, 'state', state)
 
     def get_state(self) -> str:
@@ -110,7 +124,7 @@ class Books:
     def set_shutdown_requested_date(self) -> None:
         """Write when a warm shutdown was asked for."""
         self._shutdown_requested_date = self._shutdown_requested_date or now()
-        self.connection.hset(self.key, 'shutdown_requested_date', utcformat(self._shutdown_requested_date))
+        self.own.hset(self.key, 'shutdown_requested_date', utcformat(self._shutdown_requested_date))
 
     def _moment(self, field: str) -> Any:
         text = self.connection.hget(self.key, field)

@@ -15,8 +15,10 @@ from rq.rules.lease import Lease
 from rq.store import claim, promote
 from rq.store.call import Answer, Call, Line, ResponseError, is_weather
 from rq.store.wait import Waiter
+from rq.worker.refused import Refusals
 
 ADOPT_AT_ONCE = 10  # orphans per queue and look
+HASTE_SECONDS = 1.0
 IDLE_SECONDS = 1.0  # how long one wait lasts: the latency for jobs that RQ 3.0 producers pushed without a token
 
 
@@ -31,13 +33,16 @@ class Conversation:
         self._worker = worker
         client = rebuild(worker.connection, socket_timeout=SOCKET_TIMEOUT)
         self.address = describe(worker.connection)
-        self.line = Line(client)
+        self.line, self.client = Line(client), client
         self.waiter = Waiter(rebuild(worker.connection, socket_timeout=SOCKET_TIMEOUT + 2))
         self.patience: float | None = None  # seconds; None waits for ever
         self.pause: Callable[[float], None] = time.sleep
         self.give_up: Callable[[float], bool] = lambda since: False
         self._execution: str | None = None  # the id of a claim whose reply may have been lost
+        self.asked_at = 0.0  # when a job was asked for
+        self.lost_touch: Callable[[], bool] = lambda: False  # whether no renewal was accepted for a whole lease
         self._told_at = 0.0
+        self.is_early = True  # to tell who of those whose leases ran out is dead, as the latest rescue answered
         self._is_away = False  # somebody read that we wait
 
     # --- patience -----------------------------------------------------------------------------------------------
@@ -104,9 +109,28 @@ class Conversation:
 
     def settle(self, waiting: list[Settlement]) -> list[Any]:
         """Write what waits, and tell; the answers."""
-        replies = self.patiently(*(one.call for one in waiting)) if waiting else []
+        replies = self._settle_and(waiting) if waiting else []
         self._told(waiting, replies)
         return replies
+
+    def _settle_and(self, waiting: list[Settlement], *more: Call[Any]) -> list[Any]:
+        """Both in one round trip."""
+        refusals = Refusals(self._worker, self.client, waiting)
+        if self._worker.max_failed_jobs:
+            for one in waiting:
+                if one.verb in ('fail', 'stop'):
+                    one.words['keep'] = self._worker.max_failed_jobs
+
+        def send() -> list[Any]:
+            self.asked_at = time.monotonic()
+            try:
+                return self._replies((*(one.call for one in waiting), *more))
+            except Exception as error:
+                if is_weather(error):
+                    refusals.see(error)
+                raise
+
+        return list(self._weather(send))
 
     def next(self, waiting: list[Settlement], queues: list[str], lease_seconds: float, begun: bool) -> claim.Claims:
         """Write what waits and take the next job, in one round trip."""
@@ -115,7 +139,7 @@ class Conversation:
         take = claim.claim(
             self._worker.name, queues, [self._execution], lease_seconds=lease_seconds, begun=begun, repeated=repeated
         )
-        replies = self.patiently(*(one.call for one in waiting), take)
+        replies = self._settle_and(waiting, take)
         self._told(waiting, replies[:-1])
         claims: Any = replies[-1]
         if isinstance(claims, Exception):
@@ -137,11 +161,11 @@ class Conversation:
                 )  # fmt: skip
 
     def note(self, lease: Lease, failure: dict[str, Any], told: int) -> bool:
-        """Store a note; while the server is away it is kept in memory by the caller, and counts as ours."""
+        """Store a note; while the server is away the caller keeps it in memory, and it is ours as long as our lease."""
         try:
             return bool(self.patiently(claim.note(lease, failure, told), waits=False)[0])
         except GaveUp:
-            return True
+            return not self.lost_touch()
 
     def promote(self, queues: list[str]) -> int:
         """Queue what is due; returns how many."""
@@ -155,6 +179,7 @@ class Conversation:
             *(claim.rescue(queue, self._worker.name, some, lease_seconds) for queue, some in pairs)
         )
         found = [pair for pair in zip(queues, replies, strict=True) if isinstance(pair[1], claim.Rescued)]
+        self.is_early = any(rescued.is_early for _, rescued in found)
         return [(queue, orphan) for queue, rescued in found for orphan in rescued.orphans]
 
     def begin(self, lease: Lease) -> None:
@@ -193,6 +218,10 @@ class Conversation:
             self.waiter.drop()
             if not is_weather(error) and not isinstance(error, ResponseError):
                 raise
+
+    def hurry(self) -> None:
+        """We leave, and the server has not answered lately: who is killed in ten seconds has no time to ask it long."""
+        self.client = rebuild(self._worker.connection, socket_timeout=HASTE_SECONDS)
 
     def close(self) -> None:
         """Close both connections."""

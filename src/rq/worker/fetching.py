@@ -9,6 +9,8 @@ from typing import Any
 from rq.exceptions import DequeueTimeout
 from rq.executors.base import Running
 from rq.executors.outbox import Held
+from rq.rules.names import shown
+from rq.store import read
 from rq.suspension import is_suspended
 from rq.worker import dequeue, taken
 from rq.worker.claiming import Conversation, GaveUp
@@ -28,17 +30,27 @@ class Fetching:
     outbox: Held
     talk: Conversation
     attend: Callable[..., bool]
-    _leaving: Callable[[], bool]
+    is_leaving: Callable[[], bool]
     _beats_itself: bool
     _dequeues_itself: bool
     _is_suspended: bool
     _waiting_since: float | None
     _streak: int
+    _adopt: Callable[..., None]
+
+    def _adopt_at_once(self) -> None:
+        """In a burst, which may be over before the clock comes to it; again while it is too early to tell who lives."""
+        if self.talk.is_early:
+            seconds = self.executor.lease_seconds or self.worker.lease_seconds
+            for queue_name, orphan in self.talk.rescue(self.worker.queue_names(), seconds):
+                self._adopt(queue_name, orphan)
 
     def _next(self) -> Running | None:
         """The next job; None when there is none, or when we were told to leave while the server is away."""
         worker = self.worker
         worker.maintain()
+        if self.is_leaving():
+            return None  # told so meanwhile
         try:
             if self._beats_itself:
                 self.talk.through(worker.heartbeat)
@@ -56,19 +68,22 @@ class Fetching:
             claims = self.talk.next(self.outbox.waiting, worker.ordered_names(), seconds, begun=seconds == 0)
             for job_id in claims.dropped:
                 worker.log.warning('Worker %s: id %r was listed, but is not to be run; dropped', worker.name, job_id)
+            for member, why in claims.aside:
+                worker.log.warning('Worker %s: id %s is set aside: %s', worker.name, shown(member), shown(why))
             self._is_suspended = claims.suspended
             if claims.suspended and worker._state != 'suspended':
                 worker.log.info('Worker %s: suspended, run `rq resume` to let it go on', worker.name)
             worker._state = 'busy' if claims.taken else 'suspended' if claims.suspended else 'idle'
             if claims.taken:
                 return self._register(taken.of_claim(worker, seconds, claims.taken[0]))
-            more = claims.more and not self._leaving()
+            more = claims.more and not self.is_leaving()
         return None
 
     def _next_of_theirs(self) -> Running | None:
         """By a queue class that has a way of its own: taken first, prepared then, as in RQ 3.0."""
         worker = self.worker
         self.talk.settle(self.outbox.waiting)
+        self.talk.asked_at = time.monotonic()
         self._is_suspended = bool(self.talk.through(lambda: is_suspended(worker.connection)))
         if self._is_suspended:
             self.talk.through(lambda: worker.set_state('suspended'))
@@ -82,8 +97,25 @@ class Fetching:
         worker.reorder_queues(reference_queue=found[1])
         return self._register(self.talk.through(lambda: taken.of_theirs(worker, *found)))
 
+    def _promoted(self) -> bool:
+        """A burst finds nothing: whether something is due. What is not due yet stays for others, and that is said."""
+        worker, names = self.worker, self.worker.queue_names()
+        if self.talk.promote(names):
+            return True
+        delayed = self.talk.through(lambda: read.delayed(worker.connection, names))
+        if delayed:
+            words = 'Worker %s: %d jobs are not due yet and stay scheduled: a worker that stays will run them'
+            worker.log.info(words, worker.name, delayed)
+        return False
+
+    def _was_away(self, running: Running) -> bool:
+        """Whether we were frozen since we asked for a job, which may be somebody else's by now."""
+        return bool(
+            time.monotonic() - running.taken_at > (self.executor.lease_seconds or self.worker.lease_seconds) / 2
+        )
+
     def _register(self, running: Running) -> Running:
-        execution = running.execution
+        execution, running.taken_at = running.execution, self.talk.asked_at
         self.running[execution.id] = self._claimed[execution.job_id] = running
         self.worker.executions[execution.id] = execution
         self.worker.leases[execution.id] = running.lease

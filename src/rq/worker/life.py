@@ -12,10 +12,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from rq.rules.names import check_length
 from rq.rules.timing import str_to_date
 from rq.store import keys, read, workers
 from rq.store.call import ResponseError, run
-from rq.utils import now
 from rq.version import VERSION
 
 SHUTDOWN_SIGNAL = getattr(signal, 'SIGKILL', signal.SIGTERM)
@@ -50,8 +50,11 @@ def fields_of(worker: Any) -> dict[str, Any]:
 
 def be_born(worker: Any, again: bool = False) -> None:
     """Enter the books; `ValueError` when a living worker has the name. `again`: they forgot this one."""
+    check_length('a worker name', worker.name)
+    if worker.name.endswith(':executions'):
+        raise ValueError(f'{worker.name!r} cannot be a worker name: its key is the list of runs of another; rename it')
     seen = ''
-    old = read_hash(worker.connection, worker.key)
+    old = read_hash(worker.own, worker.key)
     if old and 'death' not in old:
         mine = again and (old.get('instance', worker.instance) == worker.instance)
         if not mine and _lives(old, worker):
@@ -62,16 +65,21 @@ def be_born(worker: Any, again: bool = False) -> None:
     if again:
         fields['state'] = worker.get_state()
     call = workers.born(worker.name, worker.queue_names(), worker.worker_ttl + 60, fields, seen, moment)
-    if run(worker.connection, call) == 'taken':
+    if run(worker.own, call) == 'taken':
         raise ValueError(f'There exists an active worker named {worker.name!r} already; it was faster')
     if worker.pid in (None, os.getpid()):
         _living.add((os.getpid(), worker.instance))
 
 
+def is_born(worker: Any) -> bool:
+    """Whether it has entered the books, and not left them."""
+    return (os.getpid(), worker.instance) in _living
+
+
 def leave(worker: Any) -> None:
     """Leave the books."""
     _living.discard((os.getpid(), worker.instance))
-    run(worker.connection, workers.gone(worker.name, worker.queue_names(), worker.instance))
+    run(worker.own, workers.gone(worker.name, worker.queue_names(), worker.instance))
 
 
 def _lives(old: dict[str, str], worker: Any) -> bool:
@@ -84,7 +92,8 @@ def _lives(old: dict[str, str], worker: Any) -> bool:
     if 'instance' not in old:
         return True  # RQ 3.0 beats only every few minutes: its hash is proof enough
     beat = old.get('last_heartbeat')
-    return beat is not None and (now() - str_to_date(beat)).total_seconds() < FRESH_SECONDS
+    # beats are written by the server's clock, so ours does not matter
+    return beat is not None and read.server_time(worker.connection) - str_to_date(beat).timestamp() < FRESH_SECONDS
 
 
 def _process_exists(pid: int) -> bool:

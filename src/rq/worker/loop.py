@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import select
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+from rq.defaults import START_BACKOFF
 from rq.exceptions import ColdShutdown
 from rq.executors.base import Ended, Running
 from rq.executors.horse import ignore_stop_signals
@@ -27,7 +29,6 @@ from rq.worker.fetching import LOOK_SECONDS, Fetching
 from rq.worker.interrupts import Interrupts
 from rq.worker.orders import Orders
 
-ERROR_PAUSE = 1.0
 ORPHANS_IN_HAND = 20  # from here on no more are adopted: each may need a process for its handlers
 STREAK = 1000
 
@@ -48,13 +49,14 @@ class Loop(Fetching, Interrupts):
         self.talk.patience = burst_patience(burst)
         self.talk.pause = self._pause
         self.talk.give_up = lambda since: gives_up(
-            worker._stop_requested, bool(self.running or self.outbox.waiting), since
+            worker._stop_requested, not self.grace_is_over and bool(self.running or self.outbox.waiting), since
         )
         self.outbox = Held(self.note, lambda one: self.commit(self.running[one.lease.execution], one))
         self.executor: Any = worker.make_executor(self)
         self.executor.on_commit = self.commit
         self._waiting_since: float | None = None
         self._warm = False
+        self._home = threading.get_ident()
         self.orders = Orders(worker.handle_payload, self.bell.ring)
         self.is_plain, self._dequeues_itself = plain.wants_plain(worker), plain.dequeues_itself(worker)
         self._is_loose = self.is_plain or not plain.is_ours(worker, 'execute_job')
@@ -63,6 +65,8 @@ class Loop(Fetching, Interrupts):
         self._untouched: list[Running] = []
         self._is_suspended = False
         self._streak = 0  # jobs in a row, without a wait between them
+        self.start_pause: float = START_BACKOFF  # before the next try when no process can be made
+        self.turned_at = time.monotonic()  # a health check wants to see the main thread here now and then
 
     # --- the loop -----------------------------------------------------------------------------------------------
 
@@ -73,12 +77,10 @@ class Loop(Fetching, Interrupts):
         idle_since = time.monotonic()
         if self.burst:
             self.talk.promote(self.worker.queue_names())  # what is due may belong in front of what waits
-            seconds = self.executor.lease_seconds or self.worker.lease_seconds
-            for queue_name, orphan in self.talk.rescue(self.worker.queue_names(), seconds):
-                self._adopt(queue_name, orphan)  # the clock may not come to it before a burst is over
-        while not self._leaving():
+            self._adopt_at_once()
+        while not self.is_leaving():
             self.attend(0)
-            running = None if self._leaving() else self._next()
+            running = None if self.is_leaving() else self._next()
             if running is not None:
                 self._streak += 1
                 self._carry_out(running)
@@ -89,14 +91,15 @@ class Loop(Fetching, Interrupts):
                 self.attend(LOOK_SECONDS)
                 idle_since = time.monotonic()
             elif self.burst:
-                if self.running:
+                if self.running or self.talk.is_early:
                     self.attend(LOOK_SECONDS)  # an orphan, which may be tried again at once
-                elif not self.talk.promote(self.worker.queue_names()):
+                    self._adopt_at_once()
+                elif not self._promoted():
                     break
             elif self.max_idle_time is not None and time.monotonic() - idle_since >= self.max_idle_time:
                 self.worker.log.info('Worker %s: idle for %d seconds, leaving', self.worker.name, self.max_idle_time)
                 break
-            elif not self._leaving():
+            elif not self.is_leaving():
                 self._wait_for_work(idle_since)
         self._finish()
         return self.jobs_done > 0
@@ -106,19 +109,20 @@ class Loop(Fetching, Interrupts):
         try:
             self.talk.load_scripts()
             self.talk.through(schedule)
+            gc.collect()
+            gc.freeze()  # what is there now is shared with every horse: no collection there may copy its pages
+            attempts.note_words(self.worker)
+            if not self.is_plain:
+                self.executor.open()
+            bootstrap()
         except GaveUp:
             if self.worker._stop_requested:
                 return False
             raise
-        gc.collect()
-        gc.freeze()  # what is there now is shared with every horse: no collection there may copy its pages
-        attempts.note_words(self.worker)
-        if not self.is_plain:
-            self.executor.open()
-        bootstrap()
         return True
 
-    def _leaving(self) -> bool:
+    def is_leaving(self) -> bool:
+        """Whether no more jobs are to be taken."""
         return bool(self.worker._stop_requested) or (self.max_jobs is not None and self.jobs_done >= self.max_jobs)
 
     def _finish(self) -> None:
@@ -146,13 +150,15 @@ class Loop(Fetching, Interrupts):
         """What the clock must renew; it asks at each of its beats."""
         self.executor.pulse()
         running = [running.lease for running in list(self.running.values()) if not running.settled]
-        return running + self.inbox.leases(self.worker.name, self.executor.lease_seconds or self.worker.lease_seconds)
+        running += [one.lease for one in list(self.outbox.waiting)]  # it may take a while until it is stored
+        running += self.inbox.leases(self.worker.name, self.executor.lease_seconds or self.worker.lease_seconds)
+        return [] if self.inbox.is_stuck else running
 
     def may_rescue(self) -> bool:
         """Whether orphans could be seen to."""
         in_hand = len(self.inbox.orphans) + len(self.running)
         busy = bool(self.running) and (self.is_plain or not self.executor.rescues_while_busy)
-        return in_hand < ORPHANS_IN_HAND and not busy
+        return in_hand < ORPHANS_IN_HAND and not busy and not self.inbox.telling_until
 
     def deliver(self, message: dict[str, Any]) -> None:
         """A command from the remote thread."""
@@ -190,10 +196,13 @@ class Loop(Fetching, Interrupts):
                 self.orders.leave()
             worker.execute_job(running.job, running.queue)
         except ColdShutdown:
-            if self._is_loose:
-                self.let_expire([running])
             if running.settled:
                 after.left_in_handlers(self, running)
+            elif self.grace_is_over:
+                self.interrupted(running)
+                return
+            elif self._is_loose:
+                self.let_expire([running])
             raise
         except Exception as error:
             worker.log.exception('Worker %s: execute_job raised on job %s', worker.name, running.lease.job_id)
@@ -233,13 +242,17 @@ class Loop(Fetching, Interrupts):
         running = self._claimed.get(job.id)
         if running is None or self.is_plain:
             return False
+        if self._was_away(running) and not self._is_held(running):
+            self.forget(running)
+            return True
         self.worker.prepare_execution(job)
         running.watch.allow(job.timeout or 180, time.monotonic())
         try:
             self.executor.start(running)
         except OSError as error:
-            self._cannot_start(running, error)
+            after.could_not_start(self, running, error)
             return True
+        self.start_pause = START_BACKOFF
         if self.worker._stopped_job_id == job.id:  # before there was a horse
             running.watch.stop_requested = True
         expected = self._expected()
@@ -257,14 +270,6 @@ class Loop(Fetching, Interrupts):
             return 0
         left = STREAK if self.max_jobs is None else self.max_jobs - self.jobs_done - 1
         return min(left, max(self._streak, 1))
-
-    def _cannot_start(self, running: Running, error: OSError) -> None:
-        """No process can be made: the job goes back, uncharged, and we wait a little."""
-        self.worker.log.error('Worker %s: cannot start a work horse (%s); the job goes back', self.worker.name, error)
-        self.outbox.emit(after.handed_back(running))
-        self.forget(running)
-        self.talk.settle(self.outbox.waiting)
-        self._pause(ERROR_PAUSE)
 
     def forget(self, running: Running) -> None:
         """The execution is over here."""
@@ -296,7 +301,9 @@ class Loop(Fetching, Interrupts):
     def noted(self, running: Running, failure: dict[str, Any], told: int) -> bool:
         """A horse has a failure to be remembered before it tells anybody."""
         running.failure, running.told = from_dict(failure), told
-        return self.talk.note(running.lease, failure, told)
+        ours = self.talk.note(running.lease, failure, told)
+        running.watch.allow(0, time.monotonic())  # its function is over; the time it waited for us is not its own
+        return ours
 
     # --- minding ------------------------------------------------------------------------------------------------
 
@@ -315,8 +322,11 @@ class Loop(Fetching, Interrupts):
         return also in readable
 
     def _mind(self) -> None:
+        self.turned_at = time.monotonic()
         if self.worker._cold:
             self._end_at_once()
+        if self.grace_is_over:
+            self.interrupt_all()
         if self._warm:
             self._warm = False
             self._say_warm()
@@ -330,13 +340,6 @@ class Loop(Fetching, Interrupts):
         busy = self._main is not None and not self._main.ended
         if self.outbox.waiting and busy and not self._inline_busy():
             self.talk.settle(self.outbox.waiting)
-
-    def _say_warm(self) -> None:
-        try:
-            self.worker.set_shutdown_requested_date()
-        except Exception as error:
-            self.worker.log.debug('Worker %s: the request is not on record: %s', self.worker.name, error)
-        self.worker.handle_warm_shutdown_request()
 
     def _inline_busy(self) -> bool:
         return bool(self.executor.lease_seconds == 0)
@@ -388,6 +391,7 @@ class Loop(Fetching, Interrupts):
 
     def _pause(self, seconds: float) -> None:
         """Sleep, but wake up when a signal comes."""
+        self.turned_at = time.monotonic()
         self.bell.wait(seconds)
         if self.worker._cold:
             self._end_at_once()

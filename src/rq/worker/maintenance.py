@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import timedelta
 from typing import Any
 
 from rq.group import Group
 from rq.intermediate_queue import IntermediateQueue
 from rq.registry import clean_beside_started, clean_registries
+from rq.rules.names import shown
 from rq.store import keys
+from rq.store.call import is_weather
 from rq.utils import now
 from rq.worker import life
 
@@ -18,6 +21,7 @@ class Maintenance:
 
     name: str
     connection: Any
+    own: Any
     queues: list[Any]
     scheduler: Any
     maintenance_interval: int
@@ -60,11 +64,11 @@ class Maintenance:
 
         In the loop abandoned jobs are left to the clock, which looks all the time and lets no handler run in here.
         """
-        for queue in self.queues:
+        for queue in map(self._in_haste, self.queues):
             lock = keys.clean_registries(queue.name)
-            if not self.connection.set(lock, 1, nx=True, ex=899):
+            if not self.own.set(lock, 1, nx=True, ex=899):
                 continue
-            self.log.info('Worker %s: cleaning registries for queue: %s', self.name, queue.name)
+            self.log.info('Worker %s: cleaning registries for queue: %s', self.name, shown(queue.name))
             try:
                 if self._loop is None:
                     clean_registries(queue, self._exc_handlers)
@@ -72,12 +76,23 @@ class Maintenance:
                     clean_beside_started(queue)
                 life.clean_worker_registry(queue)
                 IntermediateQueue(queue.key, queue.connection).cleanup(self, queue)
-            finally:
-                self.connection.delete(lock)
+            except Exception as error:
+                if not is_weather(error):  # a server that is silent would only be waited for once more
+                    self.own.delete(lock)
+                raise
+            self.own.delete(lock)
         self.last_cleaned_at = now()
+
+    def _in_haste(self, queue: Any) -> Any:
+        """The queue, over the client that waits for no silent server while others want to be seen to."""
+        if self._loop is None:
+            return queue
+        queue = copy(queue)
+        queue.connection = self.own
+        return queue
 
     def clean_group_registries(self) -> None:
         """Ids of groups whose jobs are gone, names of groups without any; if nobody else does."""
         pause = max(int(self.maintenance_interval) - 1, 1)
-        if self.connection.set(keys.CLEAN_GROUPS, 1, nx=True, ex=pause):
-            Group.clean_registries(connection=self.connection)
+        if self.own.set(keys.CLEAN_GROUPS, 1, nx=True, ex=pause):
+            Group.clean_registries(connection=self.own)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rq.defaults import HANDLER_TIMEOUT
 from rq.executors.outbox import Outbox
 from rq.failure import capture, handlers, outcome
 from rq.perform import success
@@ -22,6 +21,7 @@ class Outcomes(Chain):
     outbox: Outbox
     leases: dict[str, Lease]
     told: int
+    handler_timeout: float
     _lease: Callable[..., Lease]
     _emit: Callable[..., None]
     default_result_ttl: int
@@ -56,7 +56,9 @@ class Outcomes(Chain):
             failure = capture.Failure(capture.Kind.RAISED, 'Exception', last_line, exc_string)
         stored = not self.disable_default_exception_handler
         lease = self._lease(job, execution, queue)
-        self._emit(job, outcome.of_failure(job, lease, failure, exc_string or failure.full_text, stored))
+        settlement = outcome.of_failure(job, lease, failure, exc_string or failure.full_text, stored)
+        settlement.takes_along = failure.kind is capture.Kind.TIMED_OUT
+        self._emit(job, settlement)
         if failure.kind is capture.Kind.STOPPED:
             self._stopped_job_id = None
 
@@ -67,11 +69,13 @@ class Outcomes(Chain):
         words = handlers.words_of(job, tried=exc_info[2] is not None)
         known = words if 'arguments' in words else {}  # as RQ: nothing of a call that cannot be loaded
         self.log.error(
-            'Worker %s: job %s: exception raised while executing (%s)\n%s', self.name, job.id, words['func'], text,
+            'Worker %s: job %s: exception raised while executing (%.200s)\n%s', self.name, job.id, words['func'], text,
             extra={**known, 'queue': job.origin, 'job_id': job.id},
         )  # fmt: skip
-        self.allow(HANDLER_TIMEOUT * (len(self._exc_handlers) + 1), 'exception handlers')
-        handlers.walk(self._exc_handlers, job, exc_info, failure, self.death_penalty_class, self.log)
+        handlers.walk(
+            self._exc_handlers, job, exc_info, failure, self.death_penalty_class, self.log, self.handler_timeout,
+            self.allow,
+        )  # fmt: skip
 
     def handle_work_horse_killed(self, job: Any, retpid: Any, ret_val: Any, rusage: Any) -> None:
         """Warn, and tell the handler given for this."""
@@ -89,8 +93,8 @@ class Outcomes(Chain):
         """A phase of user code begins and may take so long."""
         self.outbox.allow(seconds, phase)
 
-    def has_listeners(self, job: Any) -> bool:
-        """Whether user code is to be told of a failure of this job."""
-        if self._exc_handlers or job._failure_callback_name:
+    def has_listeners(self, job: Any, heard: int = 0) -> bool:
+        """Whether user code is to be told of a failure of this job, when so many have heard of it already."""
+        if job._failure_callback_name and not heard or len(self._exc_handlers) >= max(heard, 1):
             return True
-        return type(self).handle_exception is not Outcomes.handle_exception
+        return heard < handlers.EVERYBODY and type(self).handle_exception is not Outcomes.handle_exception

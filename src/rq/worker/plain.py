@@ -16,7 +16,6 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from rq.defaults import HANDLER_TIMEOUT
 from rq.exceptions import InvalidJobOperation
 from rq.executors import horse, tree
 from rq.failure import capture
@@ -27,7 +26,6 @@ from rq.rules.timing import str_to_date
 from rq.store import claim, keys
 from rq.store.call import enqueue_on, is_weather
 from rq.timeouts import HorseMonitorTimeoutException, JobTimeoutException, UnixSignalDeathPenalty
-from rq.utils import now
 from rq.worker.attempts import pass_execution
 
 #: who overrides one of these wants to be asked for each job
@@ -191,7 +189,7 @@ def _alarm(seconds: float) -> Any:
 
 def is_held(worker: Any, lease: Lease) -> bool:
     """Whether nobody has settled an execution."""
-    return worker.connection.zscore(keys.wip(lease.queue), lease.member) is not None
+    return worker.own.zscore(keys.wip(lease.queue), lease.member) is not None
 
 
 def _is_held(worker: Any, execution: Any) -> bool:
@@ -219,7 +217,7 @@ def judge(worker: Any, job: Any, queue: Any, execution: Any, ended: tuple[Any, A
         failure = capture.killed(status_word, rusage.ru_maxrss if rusage else None)
         worker.log.warning('Worker %s: job %s failed (%s)', worker.name, job.id, failure.message)
         _through(worker, lambda: _learn_start(worker, job))
-        job.ended_at = job.ended_at or now()
+        job.ended_at = job.ended_at or job._moment()
         fenced('work_horse_killed_handler', failure, lambda: _tell_killed(worker, job, ended), worker.log)
     job._failure = failure
     worker.handle_job_failure(job, queue=queue, exc_string=failure.full_text, execution=execution)
@@ -237,7 +235,7 @@ def _tell_killed(worker: Any, job: Any, ended: tuple[Any, Any, Any]) -> None:
     if threading.current_thread() is not threading.main_thread():
         worker.handle_work_horse_killed(job, *ended)
         return
-    with worker.death_penalty_class(HANDLER_TIMEOUT, JobTimeoutException, job_id=job.id):
+    with worker.death_penalty_class(worker.handler_timeout, JobTimeoutException, job_id=job.id):
         worker.handle_work_horse_killed(job, *ended)
 
 

@@ -7,11 +7,13 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+from rq import timeouts
 from rq.executions import Execution
 from rq.executors.base import Running
 from rq.executors.horse import Frames, Reporter, frame
 from rq.executors.outbox import Piped
 from rq.failure import steps
+from rq.failure.last_words import last_words
 from rq.perform import success
 from rq.rules.lease import Lease
 from rq.rules.status import JobStatus
@@ -26,6 +28,7 @@ def _mount(worker: Any, reporter: Reporter) -> None:
     worker._loop = None
     worker.executions.clear()  # inherited from the parent, as it was at the fork
     worker.leases.clear()
+    timeouts.tell_where = lambda frame: reporter.say({'do': 'words', 'text': last_words(frame)})
     worker.outbox = Piped(reporter, worker.direct_outbox(), at_once=not is_ours(worker, 'perform_job'))
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rq.timeouts import TimerDeathPenalty, UnixSignalDeathPenalty
+
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -21,7 +23,15 @@ def stop_ringing() -> None:
 def listening(worker: Any, wake_descriptor: int) -> Iterator[None]:
     """While the loop runs, stop signals belong to the worker; afterwards to whom they belonged before."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals reach the main thread only; whoever runs us in another one stops us by command
+        # Signals reach the main thread only: whoever runs us in another one stops us by command, and what runs in this
+        # process is timed by a timer. Horses are not: a fork makes its thread the main one of the child.
+        of_horses = worker.death_penalty_class
+        if of_horses is UnixSignalDeathPenalty:
+            worker.death_penalty_class = TimerDeathPenalty
+        try:
+            yield
+        finally:
+            worker.death_penalty_class = of_horses
         return
     before = {signum: signal.signal(signum, worker.request_stop) for signum in STOPPING}
     wakeup = signal.set_wakeup_fd(wake_descriptor, warn_on_full_buffer=False)

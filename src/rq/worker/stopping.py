@@ -57,6 +57,9 @@ class Stopping:
         """SIGINT or SIGTERM: leave after the current job; a second one later: at once. In the loop: sets flags only."""
         if self._is_leaving:
             return
+        if self._loop is not None and self._loop.grace_is_over:
+            self._loop.cold_shutdown_begins()
+            return
         busy = self._loop.is_busy if self._loop is not None else self._state == WorkerStatus.BUSY
         what = shutdown.decide(time.monotonic(), self._first_signal_at, busy)
         if what == 'ignore':

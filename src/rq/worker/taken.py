@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from rq.defaults import RECOVERY_PAUSE
 from rq.executions import Execution, prepare_execution
 from rq.executors.base import Running
 from rq.failure.orphans import failure_of, job_of
@@ -22,6 +24,7 @@ def of_claim(worker: Any, lease_seconds: float, claimed: Claimed) -> Running:
     job.origin = job.origin or queue.name
     job._status, job.worker_name = JobStatus.STARTED, worker.name
     job.started_at = job.last_heartbeat = from_epoch(claimed.at)
+    job._ahead = claimed.at - time.monotonic()
     return _running(worker, lease_seconds, job, queue, claimed)
 
 
@@ -31,6 +34,7 @@ def of_orphan(worker: Any, lease_seconds: float, queue_name: str, orphan: Orphan
     job.origin = job.origin or queue_name
     running = _running(worker, lease_seconds, job, worker.queue_named(queue_name), orphan)
     running.failure, running.told = failure_of(orphan), orphan.told
+    running.failure.pause = RECOVERY_PAUSE * max(orphan.times_lost - 1, 0)
     return running
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from functools import wraps
 from types import FrameType
@@ -26,8 +27,15 @@ class Worker(BaseWorker):
 
     def make_executor(self, loop: Loop) -> Executor:
         """A stable of horses, one job each."""
+        if not hasattr(os, 'fork'):
+            raise ValueError(
+                f'{type(self).__name__} forks a process for each job, which this platform cannot: use SpawnWorker, '
+                'which starts a new interpreter, or SimpleWorker, which runs jobs in its own process'
+            )
+        penalty = self.death_penalty_class  # of this moment: see `listening`
 
         def prepare_child() -> None:
+            self.death_penalty_class = penalty
             loop.prepare_child()
             self.prepare_horse()
 

@@ -20,8 +20,8 @@ redis.call('ZADD', place_key('canceled', origin), now_s, id)
 if not running then leave_slots(id, job[4]) end -- else the end of the execution gives the slot back
 local into = ARGV[3] == '1' and release_dependents(id, 'left') or {}
 if ARGV[4] == '1' then
-  for _, parent in ipairs(redis.call('SMEMBERS', dependencies_key(id))) do
-    redis.call('SREM', dependents_key(parent), id)
+  for _, parent in ipairs(redis.pcall('SMEMBERS', dependencies_key(id))) do
+    redis.pcall('SREM', dependents_key(parent), id)
   end
 end
 return {'ok', unpack(into)}

@@ -3,43 +3,29 @@
 --- to started
 --- keys worker, then per queue: list aside wake
 --- args now worker lease_ms wip_s turns begun repeated queues <name...> <execution...>
---- gives claimed {queue number, id, execution, now_us, hash}..., dropped ids, 1 when the turns ran out, 1 if suspended
---- include now keys wake fields held take aside repeated
+--- gives claimed {queue number, id, execution, now_us, hash}..., dropped ids, 1: turns ran out, 1: suspended, put aside
+--- include now keys wake take claimable repeated guarded unclaimed
 local worker, lease_ms, wip_s = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local turns, queues = tonumber(ARGV[5]), tonumber(ARGV[8])
-local taken, dropped, next_execution = {}, {}, 9 + queues
-local ELSEWHERE = {deferred = 1, scheduled = 1, ready_to_enqueue = 1, rate_limited = 1, finished = 1, failed = 1, stopped = 1, canceled = 1}
+local taken, next_execution = {}, 9 + queues
 
-if ARGV[7] == '1' or redis.call('HGET', KEYS[1], 'claim') == ARGV[next_execution] then
+local latest = redis.pcall('HGET', KEYS[1], 'claim')
+if type(latest) == 'table' then redis.call('DEL', KEYS[1]) end -- no hash: the worker writes its record again
+if ARGV[7] == '1' or latest == ARGV[next_execution] then
   taken = taken_before(worker, queues, 9, next_execution)
-  if #taken > 0 then return {taken, dropped, 0, 0} end
+  if #taken > 0 then return {taken, dropped, 0, 0, put_aside} end
 end
 
 if redis.call('EXISTS', '@prefix@:suspended') == 1 then
   redis.call('HSET', KEYS[1], 'state', 'suspended')
   if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], 480) end
-  return {taken, dropped, 0, 1}
+  return {taken, dropped, 0, 1, put_aside}
 end
 
-local function claimable(aside, id, hash, queue)
-  if hash.err then return set_aside(aside, id, 'its key holds another type: ' .. hash.err) end
-  local junk = string.find(id, #hash == 0 and '[^%w_-]' or '[^%w%p ]') or id == ''
-  if junk then set_aside(aside, id, 'not a job id') end
-  local status = field(hash, 'status') or 'created'
-  if #hash == 0 or junk or ELSEWHERE[status] then
-    dropped[#dropped + 1] = id
-  elseif status == 'started' then
-    if not held(id, field(hash, 'origin') or queue, field(hash, 'execution')) then return true end
-    dropped[#dropped + 1] = id
-  elseif status == 'queued' or status == 'created' then
-    return true
-  else
-    set_aside(aside, id, 'unknown status "' .. status .. '"')
-  end
-end
-
-local function claim(number, id, hash)
+local function claim(number, id)
   local execution, job = ARGV[next_execution], job_key(id)
+  local hash = redis.pcall('HGETALL', job)
+  if not claimable(id, hash, ARGV[8 + number]) then return end
   local lease, wip = lease_of(lease_ms, wip_s, field(hash, 'timeout'))
   local origin = field(hash, 'origin')
   if not origin then -- whoever looks for the lease must know where it is
@@ -47,25 +33,24 @@ local function claim(number, id, hash)
     redis.call('HSET', job, 'origin', origin)
     hash[#hash + 1], hash[#hash + 2] = 'origin', origin
   end
+  take(id, origin, execution, worker, lease, wip)
   next_execution = next_execution + 1
   redis.call('HSET', job, 'status', 'started', 'started_at', now_text, 'last_heartbeat', now_text, 'worker_name', worker, 'execution', execution)
   redis.call('PERSIST', job)
   redis.call('PERSIST', dependents_key(id)) -- who waits for it is known as long as it runs
   if field(hash, 'again') then redis.call('HDEL', job, 'again', 'slot_of') end
-  take(id, origin, execution, worker, lease, wip)
   if ARGV[6] == '1' then redis.call('HSET', execution_key(id, execution), 'begun', 1) end
   taken[#taken + 1] = {number, id, execution, now_us, hash}
 end
 
 for number = 1, queues do
-  local list, aside, queue = KEYS[number * 3 - 1], KEYS[number * 3], ARGV[8 + number]
+  local list, queue = KEYS[number * 3 - 1], ARGV[8 + number]
   while next_execution <= #ARGV and turns > 0 do
     local id = redis.pcall('LPOP', list)
-    if type(id) == 'table' then set_aside(aside, list, 'this key is no list: ' .. id.err) end
+    if type(id) == 'table' then set_aside(queue, list, 'this key is no list: ' .. id.err) end
     if type(id) ~= 'string' then break end
     turns = turns - 1
-    local hash = redis.pcall('HGETALL', job_key(id))
-    if claimable(aside, id, hash, queue) then claim(number, id, hash) end
+    if not guarded(queue, id, claim, number, id) and queue_is_at_fault(queue, list, id, ARGV[next_execution]) then break end
   end
   local left = redis.pcall('LLEN', list)
   if #taken > 0 and type(left) == 'number' and left > 0 then wake(KEYS[number * 3 + 1], 1) end
@@ -74,4 +59,4 @@ local busy = #taken > 0 or redis.call('EXISTS', worker_executions_key(worker)) =
 local mark = #taken > 0 and {'claim', taken[1][3]} or {}
 redis.call('HSET', KEYS[1], 'state', busy and 'busy' or 'idle', unpack(mark))
 if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], 480) end -- expired before: no ghost without an end
-return {taken, dropped, turns == 0 and 1 or 0, 0}
+return {taken, dropped, turns == 0 and 1 or 0, 0, put_aside}

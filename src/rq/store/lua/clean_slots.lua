@@ -8,7 +8,8 @@
 local limit, freed = ARGV[2], 0
 for _, id in ipairs(redis.call('ZRANGE', slots_key(limit), 0, 9999)) do
   local job = redis.pcall('HMGET', job_key(id), 'status', 'rate_limit_key', 'slot_of')
-  local alive = redis.call('ZCOUNT', executions_key(id), '(' .. now_s, '+inf') > 0
+  local living = redis.pcall('ZCOUNT', executions_key(id), '(' .. now_s, '+inf')
+  local alive = type(living) == 'number' and living > 0
   local active = job[1] == 'queued' or job[1] == 'started'
   -- an active job may have got another limit since
   if (active and job[2] ~= limit and job[3] ~= limit) or not (active or alive) then

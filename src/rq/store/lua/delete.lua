@@ -8,10 +8,10 @@
 local function remove(id, job, from_queue)
   local origin = job[2] or ''
   local running = job[1] == 'started' and held(id, origin, job[3])
-  if from_queue then redis.call('LREM', queue_key(origin), 1, id) end
+  if from_queue then redis.pcall('LREM', queue_key(origin), 1, id) end
   leave_wip(id, origin, job[3])
   leave_registries(id, origin)
-  if job[5] and job[5] ~= '' then redis.call('SREM', group_key(job[5]), id) end
+  if job[5] and job[5] ~= '' then redis.pcall('SREM', group_key(job[5]), id) end
   leave_parents(id)
   local limit = job[6] or job[4]
   local doomed = {job_key(id), results_key(id)}
@@ -21,10 +21,10 @@ local function remove(id, job, from_queue)
     if redis.call('EXISTS', attempt) == 1 then redis.call('HSET', attempt, 'slot_of', limit) end
   else
     doomed[#doomed + 1] = executions_key(id)
-    for _, execution in ipairs(redis.call('ZRANGE', executions_key(id), 0, -1)) do
-      local attempt = redis.call('HMGET', execution_key(id, execution), 'slot_of', 'worker_name')
+    for _, execution in ipairs(redis.pcall('ZRANGE', executions_key(id), 0, -1)) do
+      local attempt = redis.pcall('HMGET', execution_key(id, execution), 'slot_of', 'worker_name')
       leave_slots(id, attempt[1])
-      if attempt[2] then redis.call('SREM', worker_executions_key(attempt[2]), id .. ':' .. execution) end
+      if attempt[2] then redis.pcall('SREM', worker_executions_key(attempt[2]), id .. ':' .. execution) end
       doomed[#doomed + 1] = execution_key(id, execution)
     end
     leave_slots(id, limit)
@@ -34,7 +34,7 @@ end
 
 local FIELDS = {'status', 'origin', 'execution', 'rate_limit_key', 'group_id', 'slot_of'}
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'gone' end
-remove(ARGV[2], redis.call('HMGET', KEYS[1], unpack(FIELDS)), ARGV[3] == '1')
+remove(ARGV[2], redis.pcall('HMGET', KEYS[1], unpack(FIELDS)), ARGV[3] == '1') -- also what is no hash
 if ARGV[4] ~= '1' then
   local _, unfinished = release_dependents(ARGV[2], 'left')
   if not unfinished then redis.call('DEL', dependents_key(ARGV[2])) end
@@ -43,7 +43,7 @@ end
 local parents = {ARGV[2]}
 while #parents > 0 do
   local parent = table.remove(parents)
-  for _, child in ipairs(redis.call('SMEMBERS', dependents_key(parent))) do
+  for _, child in ipairs(redis.pcall('SMEMBERS', dependents_key(parent))) do
     local job = redis.pcall('HMGET', job_key(child), unpack(FIELDS))
     if not job.err and job[1] then
       remove(child, job, true)

@@ -5,18 +5,22 @@
 --- args now limit
 --- gives number of ids removed
 --- include keys dependents
-local removed, gone = 0, {}
+local removed, gone, queue = 0, {}, string.sub(KEYS[1], #queue_key('') + 1)
+
+local function remove(id, job)
+  redis.call('DEL', job_key(id), results_key(id), dependencies_key(id))
+  if job[3] and job[3] ~= '' then redis.pcall('SREM', group_key(job[3]), id) end
+  if job[4] then redis.pcall('ZREM', place_key('finished', job[5] or ''), id) end
+  gone[#gone + 1] = {id, job[2]}
+end
+
 while removed < tonumber(ARGV[2]) do
   local id = redis.call('LPOP', KEYS[1])
   if not id then break end
   -- a second listing of a job that is elsewhere by now, perhaps running, goes without the record
   local job = redis.pcall('HMGET', job_key(id), 'status', 'rate_limit_key', 'group_id', 'repeats_left', 'origin')
-  if not job.err and (job[1] or 'created') == 'created' or job[1] == 'queued' then
-    redis.call('DEL', job_key(id), results_key(id), dependencies_key(id))
-    if job[3] and job[3] ~= '' then redis.call('SREM', group_key(job[3]), id) end
-    if job[4] then redis.call('ZREM', place_key('finished', job[5] or ''), id) end
-    gone[#gone + 1] = {id, job[2]}
-  end
+  local why = not string.find(id, '[^%w_-]') and trouble(job, job[1]) -- what is no id goes without a trace
+  if why then set_aside(queue, id, why) elseif not job.err and (job[1] or 'created') == 'created' or job[1] == 'queued' then remove(id, job) end
   removed = removed + 1
 end
 -- after the last one, because what may go on now may go into the list that is being emptied

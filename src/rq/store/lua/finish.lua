@@ -9,11 +9,12 @@ local ttl, interval = tonumber(ARGV[4]), tonumber(ARGV[10])
 local answer = leave_started(interval and (interval > 0 and 'scheduled' or 'queued') or 'finished')
 if answer ~= 'ok' then return answer end
 count('successful_job_count', ARGV[8])
+count_warning(12)
 post(ARGV[11])
 if ttl == 0 and not again and not interval then
   local _, unfinished = release_dependents(id, 'finished')
   redis.call('HSET', KEYS[1], 'status', 'finished') -- so that nobody finds it queued any more
-  redis.call('ZREM', KEYS[11], id) -- it may have repeated before
+  redis.pcall('ZREM', KEYS[11], id) -- it may have repeated before
   leave_group()
   free_slot()
   redis.call('DEL', KEYS[1], KEYS[8], dependencies_key(id), unfinished and KEYS[1] or dependents_key(id))
@@ -22,7 +23,7 @@ end
 if not again then set_fields(KEYS[1], 12) end
 if ttl ~= 0 then
   add_result(1, ttl, ARGV[5], ARGV[6], ARGV[7], 'return_value', ARGV[9])
-  if interval and not again then redis.call('ZADD', KEYS[11], ttl < 0 and '+inf' or now_s + ttl, id) end
+  if interval and not again then register(KEYS[11], ttl < 0 and '+inf' or now_s + ttl) end
 end
 if interval then
   redis.call('HSET', KEYS[1], 'last_heartbeat', now_text)
@@ -30,7 +31,7 @@ if interval then
 elseif not queue_again() then
   redis.call('HSET', KEYS[1], 'status', 'finished', 'last_heartbeat', now_text)
   if ttl > 0 then expire_job(id, ttl) end
-  redis.call('ZADD', KEYS[11], ttl < 0 and '+inf' or now_s + ttl, id)
+  register(KEYS[11], ttl < 0 and '+inf' or now_s + ttl)
 end
 release_dependents(id, 'finished') -- behind the job itself, if that is queued again
 free_slot()

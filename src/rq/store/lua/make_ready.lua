@@ -8,7 +8,7 @@
 local into = {}
 for position = 2, #ARGV do
   local id = ARGV[position]
-  local job = redis.call('HMGET', job_key(id), 'status', 'origin')
+  local job = redis.pcall('HMGET', job_key(id), 'status', 'origin')
   if job[1] == 'deferred' and job[2] then
     redis.call('ZREM', place_key('deferred', job[2]), id)
     redis.call('HSET', job_key(id), 'status', 'ready_to_enqueue')

@@ -9,7 +9,8 @@ local entry = redis.call('HRANDFIELD', KEYS[1], 1, 'WITHVALUES')
 local parent = entry[1]
 if not parent then return 0 end
 local cursor, how = string.match(entry[2], '^(%d+) (%a+)$')
-local page = redis.call('SSCAN', dependents_key(parent), cursor or 0, 'COUNT', ARGV[2])
+local page = redis.pcall('SSCAN', dependents_key(parent), cursor or 0, 'COUNT', ARGV[2])
+if page.err then page = {'0', {}} end -- no set: nobody can be found there
 release_these(parent, page[2], how or 'finished', {})
 if page[1] ~= '0' then
   redis.call('HSET', KEYS[1], parent, page[1] .. ' ' .. (how or 'finished'))

@@ -17,19 +17,22 @@ local function has_waited(id, allow_failure)
   return #parents > 0
 end
 
-for position = 3, #ARGV do
-  local id = ARGV[position]
-  local job = redis.pcall('HMGET', job_key(id), unpack(WAITING))
-  local ready = not job.err and job[1] == 'ready_to_enqueue' and redis.call('ZSCORE', place_key('ready', job[2] or ''), id)
-  local waits = ARGV[2] ~= 'ready' and not job.err and job[2] and job[1] == 'deferred'
+local function promote(id, job)
+  local ready = job[1] == 'ready_to_enqueue' and redis.call('ZSCORE', place_key('ready', job[2] or ''), id)
+  local waits = ARGV[2] ~= 'ready' and job[2] and job[1] == 'deferred'
   local goes = ready or waits and not missing_one(id, job[3] == '1')
   if ARGV[2] == 'healed' then goes = waits and has_waited(id, job[3] == '1') end
   if goes or waits then
     for _, parent in ipairs(redis.call('SMEMBERS', dependencies_key(id))) do
       -- a parent that does not exist will never look at those who wait for it
-      if goes or redis.call('EXISTS', job_key(parent)) == 0 then redis.call('SREM', dependents_key(parent), id) end
+      if goes or redis.call('EXISTS', job_key(parent)) == 0 then redis.pcall('SREM', dependents_key(parent), id) end
     end
   end
   if goes then release_one(id, job, into) end
+end
+
+for position = 3, #ARGV do
+  local job = redis.pcall('HMGET', job_key(ARGV[position]), unpack(WAITING))
+  if not job.err then guarded_release(job[2], ARGV[position], promote, job) end -- a broken one is found where it stands
 end
 return into

@@ -7,5 +7,5 @@
 --- include leave_started
 local answer = leave_started('queued')
 if answer ~= 'ok' then return answer end
-push_again(id, again, KEYS[9], KEYS[10], true)
+guarded(queue, id, push_again, id, again, KEYS[9], KEYS[10], true)
 return 'ok'

@@ -3,10 +3,11 @@
 --- to queued rate_limited
 --- keys registry job
 --- args now id front
---- gives ok absent gone started, and the time in us
+--- gives ok absent gone started broken, and the time in us
 --- include now keys wake push held listed leave_places enter
 local id, job = ARGV[2], KEYS[2]
-local old = redis.call('HMGET', job, 'status', 'origin', 'execution', 'ttl', 'rate_limit_key', 'slot_of')
+local old = redis.pcall('HMGET', job, 'status', 'origin', 'execution', 'ttl', 'rate_limit_key', 'slot_of')
+if old.err then return {'broken', now_us} end
 if not old[1] and not old[2] then
   redis.call('ZREM', KEYS[1], id)
   return {'gone', now_us}

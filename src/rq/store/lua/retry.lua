@@ -2,14 +2,15 @@
 --- from started
 --- to queued scheduled rate_limited
 --- keys job wip leases executions execution worker worker_executions results list wake scheduled
---- args now id execution interval front seconds fields...
+--- args now id execution interval front seconds attempt fields...
 --- gives ok already lost gone
---- include leave_started fields outcome try_again
+--- include leave_started fields outcome attempt try_again
 local interval = tonumber(ARGV[4])
 local answer = leave_started(interval > 0 and 'scheduled' or 'queued')
 if answer ~= 'ok' then return answer end
 count('failed_job_count', ARGV[6])
-if not again then set_fields(KEYS[1], 7) end
+remember(ARGV[7])
+if not again then set_fields(KEYS[1], 8) end
 try_again(KEYS[11], interval, ARGV[5] == '1')
 free_slot()
 return 'ok'

@@ -1,5 +1,5 @@
 --- dependents: who waits for a job, and for nothing else any more, goes on to its queue.
---- include now keys leave_places enter
+--- include now keys leave_places enter guarded
 local AT_ONCE = 500 -- more dependents than these are released by the clocks of the workers, batch by batch
 
 -- A parent that is gone counts as done.
@@ -35,22 +35,31 @@ local function release_one(id, job, into)
   into[#into + 1], into[#into + 2] = job[2], id
 end
 
+-- A child whose keys are broken must not keep a parent's outcome from being written. It stands nowhere else from here on.
+local function guarded_release(queue, id, work, ...)
+  if not guarded(queue or some_queue(), id, work, id, ...) and queue then
+    for _, kind in ipairs({'deferred', 'ready'}) do redis.pcall('ZREM', place_key(kind, queue), id) end
+  end
+end
+
+local function release_child(child, parent, job, into)
+  local missing = missing_one(child, job[3] == '1', parent)
+  if missing then
+    -- it knows the child, unless its record was made again since
+    link(child, missing)
+  else
+    redis.call('SREM', dependents_key(parent), child)
+    release_one(child, job, into)
+  end
+end
+
 -- how: 'finished', 'failed' (for those who allow that), or 'left' (it is not required any more)
 local function release_these(parent, children, how, into)
   for _, child in ipairs(children) do
     local job = redis.pcall('HMGET', job_key(child), unpack(WAITING))
     local waits = not job.err and job[2] and (job[1] == 'deferred' or job[1] == 'ready_to_enqueue')
     local allows = not job.err and job[3] == '1'
-    if waits and (how ~= 'failed' or allows) then
-      local missing = missing_one(child, allows, parent)
-      if missing then
-        -- it knows the child, unless its record was made again since
-        link(child, missing)
-      else
-        redis.call('SREM', dependents_key(parent), child)
-        release_one(child, job, into)
-      end
-    end
+    if waits and (how ~= 'failed' or allows) then guarded_release(job[2], child, release_child, parent, job, into) end
   end
 end
 

@@ -1,12 +1,13 @@
 --- give_up: the job ends without success: registry entry, result, expiry. Shared by fail and stop.
---- include outcome
--- ARGV: 4 failure ttl 5 stored 6 result type 7 worker name 8 started 9 ended 10 seconds 11 name of the value 12 value 13 news
+--- include outcome attempt trim
+-- ARGV: 4 failure ttl 5 stored 6 result type 7 worker name 8 started 9 ended 10 seconds 11 name of the value 12 value 13 news 14 attempt 15 keep
 -- unfinished: its dependents are still to be released
 local function give_up(failed, unfinished)
   local ttl = tonumber(ARGV[4])
   count('failed_job_count', ARGV[10])
   post(ARGV[13])
-  if not again then set_fields(KEYS[1], 14) end
+  if ttl ~= 0 or again then remember(ARGV[14]) end
+  if not again then set_fields(KEYS[1], 16) end
   if ARGV[5] ~= '1' then
     queue_again()
     return free_slot()
@@ -20,5 +21,6 @@ local function give_up(failed, unfinished)
   elseif ttl > 0 then
     expire_job(id, ttl)
   end
-  redis.call('ZADD', failed, ttl < 0 and ttl or now_s + ttl, id)
+  register(failed, ttl < 0 and ttl or now_s + ttl)
+  trim(failed, tonumber(ARGV[15]), id)
 end

@@ -3,7 +3,7 @@
 local function held(id, origin, execution)
   local wip = place_key('wip', origin)
   if execution and redis.call('ZSCORE', wip, id .. ':' .. execution) then return id .. ':' .. execution end
-  for _, other in ipairs(redis.call('ZRANGE', executions_key(id), -10, -1)) do
+  for _, other in ipairs(redis.pcall('ZRANGE', executions_key(id), -10, -1)) do
     if redis.call('ZSCORE', wip, id .. ':' .. other) then return id .. ':' .. other end
   end
   return redis.call('ZSCORE', wip, id) and id -- a plain id, as RQ before 2.0 wrote it

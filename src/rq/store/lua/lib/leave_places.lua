@@ -1,16 +1,16 @@
 --- leave_places: the job leaves its queue and every registry of its origin.
---- include keys
+--- include keys aside
 local function leave_registries(id, origin)
   for _, kind in ipairs({'finished', 'failed', 'deferred', 'ready', 'scheduled', 'canceled'}) do
-    redis.call('ZREM', place_key(kind, origin), id)
+    redis.pcall('ZREM', place_key(kind, origin), id) -- a broken registry must not keep anybody in the others
   end
-  redis.call('HDEL', place_key('aside', origin), id)
+  leave_aside(origin, id)
 end
 
 -- A record that is made again waits for others than before, or for none.
 local function leave_parents(id)
-  for _, parent in ipairs(redis.call('SMEMBERS', dependencies_key(id))) do
-    redis.call('SREM', dependents_key(parent), id)
+  for _, parent in ipairs(redis.pcall('SMEMBERS', dependencies_key(id))) do
+    redis.pcall('SREM', dependents_key(parent), id)
   end
   redis.call('DEL', dependencies_key(id))
 end
@@ -18,8 +18,8 @@ end
 -- Its living executions lose their claim: their settle will answer "lost".
 local function leave_wip(id, origin, execution)
   local members = {id}
-  for _, one in ipairs(redis.call('ZRANGE', executions_key(id), 0, -1)) do members[#members + 1] = id .. ':' .. one end
+  for _, one in ipairs(redis.pcall('ZRANGE', executions_key(id), 0, -1)) do members[#members + 1] = id .. ':' .. one end
   if execution then members[#members + 1] = id .. ':' .. execution end
-  redis.call('ZREM', place_key('wip', origin), unpack(members))
-  redis.call('ZREM', place_key('leases', origin), unpack(members))
+  redis.pcall('ZREM', place_key('wip', origin), unpack(members))
+  redis.pcall('ZREM', place_key('leases', origin), unpack(members))
 end

@@ -1,5 +1,11 @@
 --- slots: of the jobs of a rate limit so many may be queued or running; the others wait, the oldest first.
---- include now keys push
+--- include now keys push guarded missing
+local function give_slot(id, job, limit)
+  redis.call('ZADD', slots_key(limit), now_s, id)
+  redis.call('SADD', '@prefix@:queues', queue_key(job[2]))
+  push(job_key(id), queue_key(job[2]), place_key('wake', job[2]), id, job[3] == '1')
+end
+
 -- Give free slots to those who wait; at most 1000 at once, the next end of a job goes on.
 local function fill_slots(limit, concurrency)
   local given, turns = {}, 1000
@@ -10,12 +16,17 @@ local function fill_slots(limit, concurrency)
     if not id then break end
     turns = turns - 1
     local job = redis.pcall('HMGET', job_key(id), 'status', 'origin', 'enqueue_at_front')
-    if not job.err and job[1] == 'rate_limited' and job[2] and job[2] ~= '' then
-      redis.call('ZADD', slots_key(limit), now_s, id)
-      redis.call('SADD', '@prefix@:queues', queue_key(job[2]))
-      push(job_key(id), queue_key(job[2]), place_key('wake', job[2]), id, job[3] == '1')
-      given[#given + 1] = id
-      free = free - 1
+    local known = job[2] and job[2] ~= ''
+    local why = trouble(job, job[1]) or job[1] == 'rate_limited' and not known and 'its record names no queue'
+    if why then
+      set_aside(known and job[2] or some_queue(), id, why)
+    elseif job[1] == 'rate_limited' then
+      if guarded(job[2], id, give_slot, id, job, limit) then
+        given[#given + 1] = id
+        free = free - 1
+      end
+    elseif not job[1] and redis.call('EXISTS', job_key(id)) == 0 then
+      note_missing(some_queue(), id)
     end
   end
   return given

@@ -20,6 +20,6 @@ local function take(id, origin, execution, worker, lease_ms, wip_s)
   redis.call('EXPIRE', executions_key(id), wip_s + 60)
   redis.call('ZADD', place_key('wip', origin), now_s + wip_s, member)
   redis.call('ZADD', place_key('leases', origin), now_ms + lease_ms, member)
-  redis.call('SADD', worker_executions_key(worker), member)
+  redis.pcall('SADD', worker_executions_key(worker), member) -- if somebody has made it another type: no reason not to work
   redis.call('EXPIRE', worker_executions_key(worker), wip_s + 60)
 end
