@@ -78,7 +78,7 @@ def test_i2_no_descriptors_left(
     goes_back(crew, queue, redis, since)
     pauses = (1, 2, 4, 8, 16, 30, 30) if FULL else (1, 2)
     for pause in pauses:  # a spare horse that waited may do one more job between, and the first pause comes again
-        wait_until(lambda p=pause: f' in {p} s\n' in crew.text(), 2 * pause + 5, f'a pause of {pause} s')
+        wait_until(lambda p=pause: f' in {p} s\n' in crew.text(), 4 * pause + 25, f'a pause of {pause} s')
     said = [line for line in crew.text().splitlines() if CANNOT in line]
     assert all(os.strerror(24) in line for line in said), 'it says why'
     assert queue.count and [job.retries_left for job in map(fresh, some)] == [1] * 5

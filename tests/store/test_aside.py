@@ -187,7 +187,7 @@ class TestOneBrokenKeyStopsNoOther:
         before = redis.dump(keys.job('b'))
         assert run(redis, promote.promote_due('q', now=NOW)) == 3
         assert members(redis, 'scheduled') == {}
-        assert list(of_queue(redis)) == (['a', 'b', 'c'] if broken == 'list' else ['b'])
+        assert sorted(of_queue(redis)) == (['a', 'b', 'c'] if broken == 'list' else ['b'])
         if broken == 'list':
             redis.delete(QUEUE)
         else:

@@ -103,7 +103,7 @@ class TestGone:
         born(redis)
         redis.sadd(keys.worker_executions('w'), 'x:y')
         assert gone(redis, now=NOW + 9) == 'ok'
-        assert set(dump(redis)) == {WORKER, 'rq:heard'}
+        assert set(dump(redis)) == {WORKER, f'{keys.PREFIX}:heard'}
         assert redis.hget(WORKER, 'death') == text_of(NOW + 9).encode()
         assert redis.ttl(WORKER) == 60
         with unchanged(redis):
@@ -113,7 +113,7 @@ class TestGone:
         born(redis)
         redis.delete(WORKER)
         assert gone(redis) == 'ok'
-        assert set(dump(redis)) == {'rq:heard'}
+        assert set(dump(redis)) == {f'{keys.PREFIX}:heard'}
 
     def test_a_namesake_stays(self, redis):
         born(redis)
