@@ -30,6 +30,7 @@ def handed_back(running: Running) -> Settlement:
 def could_not_start(loop: Any, running: Running, error: OSError) -> None:
     """No process can be made: the job goes back, uncharged, for others who can, and this worker waits a little."""
     pause, loop.start_pause = loop.start_pause, min(loop.start_pause * 2, MAX_START_BACKOFF)
+    loop.stuck_at = time.monotonic()
     words = 'Worker %s: cannot start a work horse (%s); the job goes back, the next one is tried in %d s'
     loop.worker.log.error(words, loop.worker.name, error, pause)
     loop.outbox.emit(handed_back(running))

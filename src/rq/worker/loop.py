@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rq.defaults import START_BACKOFF
+from rq.defaults import MAX_START_BACKOFF, START_BACKOFF
 from rq.exceptions import ColdShutdown
 from rq.executors.base import Ended, Running
 from rq.executors.horse import ignore_stop_signals
@@ -66,6 +66,7 @@ class Loop(Fetching, Interrupts):
         self._is_suspended = False
         self._streak = 0  # jobs in a row, without a wait between them
         self.start_pause: float = START_BACKOFF  # before the next try when no process can be made
+        self.stuck_at = 0.0
         self.turned_at = time.monotonic()  # a health check wants to see the main thread here now and then
 
     # --- the loop -----------------------------------------------------------------------------------------------
@@ -252,7 +253,8 @@ class Loop(Fetching, Interrupts):
         except OSError as error:
             after.could_not_start(self, running, error)
             return True
-        self.start_pause = START_BACKOFF
+        if time.monotonic() - self.stuck_at > MAX_START_BACKOFF:  # a horse that waited proves nothing
+            self.start_pause = START_BACKOFF
         if self.worker._stopped_job_id == job.id:  # before there was a horse
             running.watch.stop_requested = True
         expected = self._expected()
