@@ -144,8 +144,8 @@ def test_b6_server_away(far_fleet: Fleet, mortal: Mortal, witness: Witness, how:
     crew.signal(signal.SIGTERM)
     told_at = time.monotonic()
     crew.wait(30)
-    # of a server that hangs it has to ask two or three times
-    assert time.monotonic() - told_at < (10 if how == 'killed' else 15)
+    # of a server that hangs it has to ask two or three times: nine seconds on an idle machine
+    assert time.monotonic() - told_at < (10 if how == 'killed' else 12)
     assert tree_of(crew.pid) == [] and 'Traceback' not in crew.text()
     if how == 'killed':
         mortal.start()

@@ -104,6 +104,16 @@ def test_i2_others_can(fleet: Fleet, queue: Queue, redis: Redis, witness: Witnes
     assert set(witness.counts('begin').values()) == {1}
 
 
+@pytest.mark.parametrize('descriptors', [8, 9])
+def test_i2_too_few_to_start(fleet: Fleet, queue: Queue, redis: Redis, descriptors: int) -> None:
+    """One sentence and exit code 1; nobody is left in the books."""
+    command = f'ulimit -n {descriptors}; exec "$0" -m rq.cli worker odd --name few --url "$1"'
+    crew = start_in(fleet, command=['bash', '-c', command, sys.executable, fleet.url], wait=False)
+    assert crew.wait() == 1
+    assert 'Error: this machine gives a new worker too little' in crew.text() and 'Traceback' not in crew.text()
+    assert not redis.exists(keys.worker('few')) or redis.hexists(keys.worker('few'), 'death')
+
+
 def test_i2_no_process_left(fleet: Fleet, queue: Queue, redis: Redis) -> None:
     """EAGAIN of fork: the same."""
     crew = start_in(fleet, before=AS_NOBODY if IS_ROOT else ())  # root has no such limit

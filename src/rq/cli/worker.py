@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Sequence
@@ -120,6 +121,19 @@ def worker(cli_config: CliConfig, queues: tuple[str, ...], **options: Any) -> No
         except ValueError as error:  # the name is in use, or the health port or file
             logger.debug('Worker %s: %s', made.name, error, exc_info=True)
             raise click.ClickException(str(error)) from error
+        except (OSError, RuntimeError) as error:
+            if not _is_shortage(error):
+                raise
+            raise click.ClickException(
+                f'this machine gives a new worker too little: {error}; raise its limits (ulimit -n, -u, the cgroup)'
+            ) from error
+
+
+def _is_shortage(error: OSError | RuntimeError) -> bool:
+    """Whether descriptors, memory, processes or threads ran out; Python has no class for the last."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+    return "can't start new thread" in str(error)
 
 
 def _make(

@@ -24,6 +24,7 @@ from rq.supervision.gate import passage
 
 ADOPT_AT_ONCE = 20  # orphans per look; a full look is followed by another at once
 SOON = 0.25  # seconds until a look for more: of orphans, when we had our hands full; of what is due, when it was a lot
+LEAVE_SECONDS = 2.0  # how long who leaves waits for a thread that may be talking to nobody
 AGAIN = 1.0  # seconds until the next try while the server is away
 PROMOTE_BATCH = 1000  # due jobs in one step: what the server can do without keeping others waiting
 
@@ -107,8 +108,10 @@ class Clock:
         """Stop ticking and close the connection."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join(timeout=10)
-        self._line.drop()
+            self._thread.join(timeout=LEAVE_SECONDS)
+            if self._thread.is_alive():
+                self.is_away = True  # it hangs in the network, and closes its connection when that lets it go
+                return
         if not self.is_away:
             self._courier.finish()  # else it keeps the news for others
 
@@ -122,6 +125,7 @@ class Clock:
                     wish = self._tick(verb)
                     if wish:
                         due[number] = time.monotonic() + min(wish, period)
+        self._line.drop()
 
     def _tick(self, verb: Callable[[], bool | None]) -> float:
         """In how many seconds the verb wants to be called again; 0 when its turn will do."""

@@ -220,7 +220,7 @@ class Conversation:
                 raise
 
     def hurry(self) -> None:
-        """We leave, and the server has not answered lately: who is killed in ten seconds has no time to ask it long."""
+        """We leave: who may be killed in ten seconds has no time to ask a silent server for long, but for outcomes."""
         self.client = rebuild(self._worker.connection, socket_timeout=HASTE_SECONDS)
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from rq.executors.base import Running
 from rq.supervision.bell import Bell
 from rq.worker import ended as after
 from rq.worker import plain
+from rq.worker.claiming import Conversation
 
 
 class Interrupts:
@@ -27,6 +28,7 @@ class Interrupts:
     _warm: bool
     _inline_busy: Callable[[], bool]
     _home: int
+    talk: Conversation
     grace_is_over = False
 
     @property
@@ -47,6 +49,7 @@ class Interrupts:
         self.bell.ring()
 
     def _say_warm(self) -> None:
+        self.talk.hurry()
         try:
             self.worker.set_shutdown_requested_date()
         except Exception as error:
