@@ -12,7 +12,7 @@ from rq.store import keys
 from rq.suspension import resume, suspend
 from tests.crash import soak_jobs
 from tests.crash.soak_field import Condition, Fault, Field, Kind
-from tests.crash.soak_fleet import LEAVE_SECONDS
+from tests.crash.soak_fleet import LEAVE_SECONDS, is_frozen
 
 AT_MOST = 5  # broken records at a blow
 
@@ -147,6 +147,8 @@ def shut_down(field: Field, fault: Fault, place: int) -> None:
         if one.crew is crew and crew.process.poll() is None:
             if 'received shutdown command' in crew.text():
                 one.leave_by = time.monotonic() + LEAVE_SECONDS
+            elif is_frozen(crew.pid):
+                fault.note = 'it may hear of it when it thaws'
             else:
                 one.doomed, fault.note = '', 'not heard'
 

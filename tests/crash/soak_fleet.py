@@ -139,6 +139,8 @@ class Keeper:
         with place.lock:
             code = place.crew.process.poll()
             if code is None:
+                if place.leave_by and is_frozen(place.crew.pid):
+                    place.leave_by = time.monotonic() + LEAVE_SECONDS  # it hears of it when it thaws
                 if place.leave_by and time.monotonic() > place.leave_by:
                     place.leave_by = 0.0
                     self.violate(f'worker {place.crew.name} was told to leave ({place.doomed}) and does not')
@@ -195,6 +197,12 @@ def horses(place: Place, watch: Watch) -> list[int]:
     tree, running = tree_of(place.crew.pid), watch.running()
     busy = [pid for pid in tree if pid in running]
     return busy or [pid for pid in tree if (_stat(pid) or ('', 0, 0))[1] not in (place.crew.pid, 0)]
+
+
+def is_frozen(pid: int) -> bool:
+    """Whether it was stopped by a signal."""
+    seen = _stat(pid)
+    return seen is not None and seen[0] == 'T'
 
 
 def nursery(place: Place) -> int | None:
