@@ -6,6 +6,7 @@ from typing import Any
 
 from redis import Redis
 
+from rq.rules.timing import from_epoch, utcformat
 from rq.store import keys
 
 #: status -> the kind of place that holds the id; '' is none
@@ -89,7 +90,8 @@ def check(redis: Redis, unstored: Collection[str] = (), mixed: bool = False) -> 
     """
     state = Keys(redis)
     found = [*_claims(state, mixed), *_places(state, unstored), *_lost(state, mixed), *_ghosts(state)]
-    return found if mixed else [*found, *_limits(state), *_dependencies(state), *_books(state)]
+    found += _failures(state, unstored)
+    return found if mixed else [*found, *_limits(state), *_dependencies(state), *_books(state), *_stale(state)]
 
 
 def _claims(state: Keys, mixed: bool) -> list[str]:
@@ -224,6 +226,45 @@ def _books(state: Keys) -> list[str]:
         if not {'id', 'job', 'calls'} <= json.loads(news).keys():
             found.append(f'the outbox holds {news}')
     return found
+
+
+def _failures(state: Keys, unstored: Collection[str]) -> list[str]:
+    """Who is failed and names a bucket stands in it, unless its group was too old; and the groups know each other."""
+    groups, found = _below('failure:', state.hashes), []
+    for job_id, job in sorted(state.jobs.items()):
+        bucket = job.get('failed_in', '')
+        group = groups.get(bucket.partition(':')[0])
+        if job.get('status') != 'failed' or job_id in unstored or not bucket or group is None:
+            continue
+        is_older = job.get('last_heartbeat', '') < _moment(int(group['first_seen']))  # it was counted before the group
+        if job_id not in state.zsets.get(f'failed-in:{bucket}', {}) and not is_older:
+            found.append(f'job {job_id} is failed in {bucket} and does not stand there')
+    if groups.keys() != state.zsets.get('failures', {}).keys():
+        found.append(f'failures lists {sorted(state.zsets.get("failures", {}))}, there are {sorted(groups)}')
+    for bucket in _below('failed-in:', state.zsets):
+        group_id, _, number = bucket.partition(':')
+        if int(number) > int(groups.get(group_id, {}).get('places', 0)):
+            found.append(f'failed-in:{bucket} is unknown to its group')
+    for group_id, group in groups.items():
+        counts = [int(value.partition(' ')[2]) for field, value in group.items() if field.startswith('in:')]
+        if sum(counts) != int(group['count']):
+            found.append(f'group {group_id} counts {group["count"]} failures, and {counts} by queue and function')
+    return found
+
+
+def _stale(state: Keys) -> list[str]:
+    """An entry of a bucket that holds no more is left by tools of RQ 3.0, or by the time of a record."""
+    return [
+        f'failed-in:{bucket} has {job_id}, which is {state.jobs[job_id].get("status")}'
+        for bucket, entries in _below('failed-in:', state.zsets).items()
+        for job_id in entries
+        if state.jobs.get(job_id, {}).get('failed_in', bucket) != bucket
+        or state.jobs.get(job_id, {}).get('status', 'failed') != 'failed'
+    ]
+
+
+def _moment(ms: int) -> str:
+    return utcformat(from_epoch(ms / 1000))
 
 
 def _lost(state: Keys, mixed: bool) -> list[str]:

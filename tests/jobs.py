@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import Any
 
-from rq import Retry, cancel_job, get_current_job
+from rq import Queue, Retry, cancel_job, get_current_job
 from tests.hard import HARD, bury_one, raises
 
 __all__ = ['HARD', 'bury_one', 'raises']
@@ -383,3 +383,11 @@ def killed_gives_up(job: Any, retpid: int, ret_val: int, rusage: Any) -> None:
 
 def killed_raises(job: Any, retpid: int, ret_val: int, rusage: Any) -> None:
     raise SystemExit(4)
+
+
+def enqueues_another() -> None:
+    """From within a job; where that was is left as a mark."""
+    job = get_current_job()
+    assert job is not None
+    other = Queue('other', connection=job.connection).enqueue(add)
+    mark(other.enqueued_from or '')

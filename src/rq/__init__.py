@@ -5,9 +5,12 @@ from typing import Any
 
 from rq import connections, job, queue, utils
 from rq.callbacks import Callback
+from rq.exceptions import DoNotRetry as DoNotRetry
+from rq.exceptions import RetryLater as RetryLater
 from rq.job import Retry, cancel_job, get_current_job, requeue_job
 from rq.queue import Queue
 from rq.rate_limit import RateLimit
+from rq.rules.backoff import Backoff as Backoff
 from rq.rules.repeat import Repeat
 from rq.version import VERSION
 from rq.webhook import Webhook

@@ -16,12 +16,13 @@ from rq import entering
 from rq.connections import awaited
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
+from rq.provenance import remembering
 from rq.queue import Queue
 from rq.queue_dependents import BULK
 from rq.results import Result
 from rq.rules.names import parse_job_id
 from rq.rules.status import JobStatus
-from rq.store import keys, operate, promote, read
+from rq.store import codec, keys, operate, promote, read
 from rq.store.call import Call, ResponseError, run_async, run_many_async
 
 NO_PIPELINE = 'an AsyncQueue takes no pipeline: enqueue_many sends many jobs in few writes'
@@ -141,6 +142,14 @@ class AsyncJob(_Job):  # type: ignore[misc]  # the verbs of Job become coroutine
         await self.refresh()
         return self
 
+    async def copy(self, args: Any = None, kwargs: dict[str, Any] | None = None, job_id: str | None = None) -> Self:
+        """A new job like this one as it was at first, not stored yet; as `Job.copy`."""
+        copy: Self = self._copied(await self._attempts(), args, kwargs, job_id)
+        return copy
+
+    async def _attempts(self) -> list[dict[str, Any]]:
+        return codec.attempts(await self._redis.hmget(keys.job(self.id), read.ATTEMPTS))
+
     async def delete(self, remove_from_queue: bool = True, delete_dependents: bool = False) -> None:
         """Remove the job from queue and registries, with its record and results."""
         if await run_async(self._redis, operate.delete(self.id, remove_from_queue, delete_dependents)) == 'gone':
@@ -159,24 +168,29 @@ class AsyncQueue:
         default_timeout: int | None = None,
         job_class: type[Any] | None = None,
         serializer: Any = None,
+        keep_on_failure: Any = None,
+        default_retry: Any = None,
     ) -> None:
         if connection is None:
             raise TypeError('AsyncQueue() needs connection=..., a client of redis.asyncio')
         self.connection = connection
         self.job_class = job_class or self.job_class
         self._words = Queue(
-            name, _NotHere(connection), default_timeout, job_class=self.job_class, serializer=serializer
-        )
+            name, _NotHere(connection), default_timeout, job_class=self.job_class, serializer=serializer,
+            keep_on_failure=keep_on_failure, default_retry=default_retry,
+        )  # fmt: skip
         self.name, self.key, self.serializer = name, self._words.key, self._words.serializer
 
     def __repr__(self) -> str:
         return f'AsyncQueue({self.name!r})'
 
+    @remembering
     async def enqueue(self, f: Any, *args: Any, **kwargs: Any) -> AsyncJob:
         """Enqueue a call of `f`; the words are those of `Queue.enqueue`, but for `pipeline`."""
         words = Queue.parse_args(f, *args, **kwargs)._asdict()
         return await self.enqueue_call(**words)
 
+    @remembering
     async def enqueue_call(
         self, func: Any, *, at_front: bool = False, unique: bool = False, pipeline: Any = None, **words: Any
     ) -> AsyncJob:
@@ -185,6 +199,7 @@ class AsyncQueue:
             raise ValueError(NO_PIPELINE)
         return await self.enqueue_job(self._words.create_job(func, **words), at_front=at_front, unique=unique)
 
+    @remembering
     async def enqueue_job(self, job: Any, at_front: bool = False, unique: bool = False) -> AsyncJob:
         """Enqueue an existing job: it is deferred while jobs it depends on are missing, or waits for a slot."""
         entering.check(self._words, job, unique)
@@ -196,6 +211,7 @@ class AsyncQueue:
         entering.entered(job, await self._run(entering.entry(self._words, job, at_front, unique)))
         return self._own(job)
 
+    @remembering
     async def enqueue_at(self, datetime: datetime, f: Any, *args: Any, **kwargs: Any) -> AsyncJob:
         """Enqueue at a moment; a naive one is local time."""
         job, unique, pipeline = entering.for_later(self._words, f, args, kwargs)
@@ -203,15 +219,18 @@ class AsyncQueue:
             raise ValueError(NO_PIPELINE)
         return await self.schedule_job(job, datetime, unique=unique)
 
+    @remembering
     async def enqueue_in(self, time_delta: timedelta, f: Any, *args: Any, **kwargs: Any) -> AsyncJob:
         """Enqueue after a while."""
         return await self.enqueue_at(entering.from_now(time_delta), f, *args, **kwargs)
 
+    @remembering
     async def schedule_job(self, job: Any, datetime: datetime, unique: bool = False) -> AsyncJob:
         """Put a job into the ScheduledJobRegistry."""
         entering.refuse(job, await self._run(entering.appointment(self._words, job, datetime, unique)))
         return self._own(entering.stands(job, JobStatus.SCHEDULED))
 
+    @remembering
     async def enqueue_many(self, job_datas: Iterable[Any], group_id: str | None = None) -> list[AsyncJob]:
         """Enqueue many jobs in few writes; in the order of `Queue.enqueue_many`."""
         free, bound = entering.sorted_out(self._words, job_datas, group_id)
@@ -227,6 +246,19 @@ class AsyncQueue:
         waiting = [entering.stands(job, JobStatus.DEFERRED) for job, _ in bound if job.id not in went]
         met = [entering.stands(job, JobStatus.QUEUED) for job, _ in bound if job.id in went]
         return [entering.stands(job, JobStatus.QUEUED) for job, _ in free] + waiting + met
+
+    @remembering
+    async def enqueue_copy(
+        self, job: AsyncJob, args: Any = None, kwargs: dict[str, Any] | None = None, job_id: str | None = None,
+        at_front: bool = False,
+    ) -> AsyncJob:  # fmt: skip
+        """Enqueue a copy of a job, with other arguments when they are given; as `Queue.enqueue_copy`."""
+        copy = job._copied(await job._attempts(), args, kwargs, job_id)
+        call = entering.entry(self._words, copy, at_front, unique=job_id is not None)
+        entering.entered(copy, await self._run(call))
+        for key, member in entering.group_of(copy):
+            await self.connection.sadd(key, member)
+        return self._own(copy)
 
     async def fetch_job(self, job_id: str) -> AsyncJob | None:
         """The job of an id if this queue is its origin, else None."""
@@ -270,6 +302,7 @@ def beside(queue: Queue) -> AsyncQueue:
     loop = asyncio.get_running_loop()
     if loop not in loops:
         loops[loop] = AsyncQueue(
-            queue.name, awaited(queue.connection), queue._default_timeout, serializer=queue.serializer
-        )
+            queue.name, awaited(queue.connection), queue._default_timeout, serializer=queue.serializer,
+            default_retry=queue.default_retry,
+        )  # fmt: skip
     return loops[loop]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rq.failure import again
+from rq.rules.anatomy import ExceptionRecord, Frame, from_json
 from rq.rules.timing import from_epoch
 from rq.store import read
 
@@ -31,6 +33,32 @@ class Attempt:
     exit_code: int | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    peak_memory: int | None = None  # bytes
+    host: str = ''
+    pid: int | None = None
+    chain: tuple[ExceptionRecord, ...] = ()  # the exception, then its causes or contexts
+    group: str = ''  # id of its failure group
+    output: str = ''  # the last that the job printed and logged, where that was asked for
+
+    @property
+    def module(self) -> str:
+        """Where the class of the exception is defined."""
+        return self.chain[0].module if self.chain else ''
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """Where the exception was raised, the outermost frame first."""
+        return self.chain[0].frames if self.chain else ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was added to the exception by `add_note`."""
+        return self.chain[0].notes if self.chain else ()
+
+    @property
+    def members(self) -> tuple[ExceptionRecord, ...]:
+        """The exceptions in an exception group."""
+        return self.chain[0].members if self.chain else ()
 
 
 class HasAttempts:
@@ -39,7 +67,9 @@ class HasAttempts:
     _id: str
     connection: Redis
     _failure: Any
-    should_retry: bool
+    _default_retry: Any = None  # the worker's, for a job that names none
+    _draw: float | None = None  # the random part of the wait after this attempt, ...
+    _advised: float | None = None  # ... or what the user's own function says of it
     results: Any
 
     @property
@@ -49,13 +79,21 @@ class HasAttempts:
         if not raw:
             return []
         results: list[Result] = self.results()
-        texts = {one.execution_id: one.exc_string or '' for one in results if one.execution_id}
-        return [_attempt(one, texts) for one in raw]
+        return read_attempts(raw, {one.execution_id: one.exc_string or '' for one in results if one.execution_id})
 
     @property
     def is_final_attempt(self) -> bool:
-        """Whether a failure of this attempt is the end: callbacks and handlers ask it before the decision is made."""
-        return not self.should_retry or (self._failure is not None and not self._failure.retryable)
+        """Whether a failure of this attempt is the end: callbacks and handlers ask it before the decision is made.
+
+        While the job runs it says whether any failure would be: `on=` and `never=` of its Retry depend on which.
+        """
+        job: Any = self
+        return again.is_last(job)
+
+
+def read_attempts(raw: list[dict[str, Any]], texts: dict[str, str]) -> list[Attempt]:
+    """Attempts as the store has them; `texts`: of the results, by their execution."""
+    return [_attempt(one, texts) for one in raw]
 
 
 def _attempt(raw: dict[str, Any], texts: dict[str, str]) -> Attempt:
@@ -74,6 +112,12 @@ def _attempt(raw: dict[str, Any], texts: dict[str, str]) -> Attempt:
         exit_code=_number(raw.get('exit_code')),
         started_at=_moment(raw.get('started')),
         ended_at=_moment(raw.get('ended')),
+        peak_memory=_number(raw.get('peak_memory')),
+        host=str(raw.get('host', '')),
+        pid=_number(raw.get('pid')),
+        chain=tuple(from_json(raw.get('chain'))),
+        group=str(raw.get('group', '')),
+        output=str(raw.get('output', '')),
     )
 
 

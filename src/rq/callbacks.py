@@ -11,11 +11,17 @@ from typing import Any
 from rq.defaults import CALLBACK_TIMEOUT
 from rq.rules.names import import_attribute, resolve_function_reference
 from rq.rules.payload import UNEVALUATED
+from rq.rules.scrub import Scrubber
+from rq.rules.secrecy import secrets_of
 from rq.rules.timing import parse_timeout
 from rq.rules.wording import traceback_text
 from rq.timeouts import JobTimeoutException
 
 logger = logging.getLogger('rq.job')
+
+
+def _without_secrets(error: BaseException, job: Any) -> str:
+    return traceback_text(error, Scrubber(secrets_of(error, job)).text)
 
 
 class Callback:
@@ -44,7 +50,7 @@ def as_callback(word: str, value: Callback | Callable[..., Any] | str | None) ->
     warnings.warn(
         f'Passing a string or function as {word} is deprecated, write {word}=Callback(...)',
         DeprecationWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
     return Callback(value)
 
@@ -72,7 +78,7 @@ def execute_failure_callback(job: Any, death_penalty_class: type[Any], *exc_info
             logger.debug('Job %s: calling failure callback %s', job.id, callback)
             _call(job, callback, death_penalty_class, job.failure_callback_timeout, *exc_info)
     except Exception as error:
-        logger.error('Job %s: error while running the failure callback\n%s', job.id, traceback_text(error))
+        logger.error('Job %s: error while running the failure callback\n%s', job.id, _without_secrets(error, job))
         raise
 
 
@@ -84,15 +90,37 @@ def execute_stopped_callback(job: Any, death_penalty_class: type[Any]) -> None:
             logger.debug('Job %s: calling stopped callback %s', job.id, callback)
             _call(job, callback, death_penalty_class, job.stopped_callback_timeout)
     except Exception as error:
-        logger.error('Job %s: error while running the stopped callback\n%s', job.id, traceback_text(error))
+        logger.error('Job %s: error while running the stopped callback\n%s', job.id, _without_secrets(error, job))
+        raise
+
+
+def execute_final_failure_callback(job: Any, death_penalty_class: type[Any], *exc_info: Any) -> None:
+    """Call `on_final_failure` with the exception, if there is one; what it raises is logged and raised."""
+    try:
+        callback = job.final_failure_callback
+        if callback:
+            logger.debug('Job %s: calling final failure callback %s', job.id, callback)
+            _call(job, callback, death_penalty_class, job.final_failure_callback_timeout, *exc_info)
+    except Exception as error:
+        logger.error('Job %s: error while running the final failure callback\n%s', job.id, _without_secrets(error, job))
         raise
 
 
 class HasCallbacks:
-    """Mixin of Job: its three callbacks, imported on first use, and the methods that call them, which tracers patch."""
+    """Mixin of Job: its callbacks, imported on first use, and the methods that call them, which tracers patch."""
 
     def _forget_callbacks(self) -> None:
         self._success_callback = self._failure_callback = self._stopped_callback = UNEVALUATED
+        self._final_callback = UNEVALUATED
+
+    def _take_callbacks(self, **given: Any) -> None:
+        """Those that were given, by the words of `enqueue`; their names and timeouts are the job's from now on."""
+        for word, value in given.items():
+            callback = as_callback(word, value)
+            if callback:
+                attribute = f'_{word.removeprefix("on_").removesuffix("_failure")}_callback'
+                self.__dict__[f'{attribute}_name'] = callback.name
+                self.__dict__[f'{attribute}_timeout'] = callback.timeout
 
     def _callback(self, word: str) -> Any:
         cached = self.__dict__[f'_{word}_callback']
@@ -111,6 +139,10 @@ class HasCallbacks:
     stopped_callback = property(lambda self: self._callback('stopped'), doc='The imported function, or None.')
     stopped_callback_timeout = property(lambda self: self._callback_timeout('stopped'), doc='Seconds.')
 
+    final_failure_callback = property(lambda self: self._callback('final'), doc='The imported function, or None.')
+    final_failure_callback_timeout = property(lambda self: self._callback_timeout('final'), doc='Seconds.')
+
     execute_success_callback = execute_success_callback
     execute_failure_callback = execute_failure_callback
     execute_stopped_callback = execute_stopped_callback
+    execute_final_failure_callback = execute_final_failure_callback

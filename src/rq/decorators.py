@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rq.queue import Queue
+from rq.rules.keeping import keep_words
 from rq.utils import backend_class
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class job:
         on_success: Callback | Callable[..., Any] | None = None,
         on_stopped: Callback | Callable[..., Any] | None = None,
         webhooks: Sequence[Webhook] | None = None,
+        on_final_failure: Callback | Callable[..., Any] | None = None,
+        keep_on_failure: str | Sequence[str] | None = None,
     ) -> None:
         self.queue = queue
         self.queue_class = backend_class(self, 'queue_class', override=queue_class)
@@ -57,6 +60,8 @@ class job:
         self.on_failure = on_failure
         self.on_stopped = on_stopped
         self.webhooks = webhooks
+        self.on_final_failure = on_final_failure
+        self.keep_on_failure = keep_words(keep_on_failure) or None
 
     def __call__(self, f: Any) -> Any:
         """The function itself, now with `delay` and `enqueue`."""
@@ -85,6 +90,8 @@ class job:
                 on_failure=self.on_failure,
                 on_stopped=self.on_stopped,
                 webhooks=self.webhooks,
+                on_final_failure=self.on_final_failure,
+                keep_on_failure=self.keep_on_failure,
             )
 
         f.delay = f.enqueue = delay

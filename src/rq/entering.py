@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rq.exceptions import DuplicateJobError, InvalidJobOperation, StorageFullError
+from rq.provenance import place
 from rq.registry import due_second
+from rq.rules.keeping import joined
 from rq.rules.status import JobStatus
 from rq.rules.timing import from_epoch
-from rq.store import enter
+from rq.store import enter, keys
 from rq.store.call import Call, ResponseError, is_full
 from rq.store.keys import JOB_PREFIX, QUEUE_PREFIX
 from rq.utils import now
@@ -28,6 +30,11 @@ def from_now(delay: timedelta) -> datetime:
     return moment
 
 
+def _keep(queue: Any, job: Any) -> None:
+    if queue.keep_on_failure:
+        job.keep_on_failure = joined(job.keep_on_failure, queue.keep_on_failure)
+
+
 def check(queue: Any, job: Any, unique: bool) -> None:
     """What cannot be enqueued is refused before anything is written."""
     if unique:
@@ -44,6 +51,10 @@ def check(queue: Any, job: Any, unique: bool) -> None:
 
 def entry(queue: Any, job: Any, at_front: bool, unique: bool = False) -> Call[enter.Entered]:
     """The call that enqueues a job, or lets it wait for a slot of its rate limit."""
+    if job.retry_policy is not None:
+        job.retry_policy = job.retry_policy.unbound()  # its deadline counts from here
+    _keep(queue, job)
+    job.enqueued_from = job.enqueued_from or place()  # a job that comes again keeps it
     job.origin, job.timeout = queue.name, job.timeout or queue._default_timeout
     if job.has_rate_limit:
         job.enqueue_at_front = at_front or job.enqueue_at_front
@@ -63,6 +74,8 @@ def entered(job: Any, given: enter.Entered) -> None:
 
 def deferral(queue: Any, job: Any, mode: str, at_front: bool = False) -> Call[str]:
     """The call that defers a job while others are missing; `mode` as in `store.enter.defer`."""
+    _keep(queue, job)
+    job.enqueued_from = job.enqueued_from or place()
     job.origin, job.timeout = queue.name, job.timeout or queue._default_timeout
     if at_front:
         job.enqueue_at_front = True
@@ -84,6 +97,8 @@ def appointment(queue: Any, job: Any, moment: datetime, unique: bool) -> Call[st
     check(queue, job, False)
     if unique and not job._id:
         raise ValueError('unique=True requires an explicit job_id, because the id is what is unique')
+    _keep(queue, job)
+    job.enqueued_from = job.enqueued_from or place()
     job.origin, job._status = queue.name, JobStatus.SCHEDULED
     # of a delay the server's clock decides, because ours may be wrong
     delay = moment.seconds if isinstance(moment, FromNow) else None
@@ -102,12 +117,19 @@ def sorted_out(queue: Any, job_datas: Any, group_id: str | None) -> tuple[list[A
     ids = [data.job_id for data in datas if data.job_id]
     if len(ids) != len(set(ids)):
         raise ValueError('job_id values must be unique within one enqueue_many; one is given twice')
-    jobs = []
+    jobs, where = [], place()
     for data in datas:
         words = data._asdict()
         at_front = bool(words.pop('at_front'))
-        jobs.append((queue.create_job(group_id=group_id, status=JobStatus.QUEUED, **words), at_front))
+        job = queue.create_job(group_id=group_id, status=JobStatus.QUEUED, **words)
+        job.enqueued_from = where
+        jobs.append((job, at_front))
     return [one for one in jobs if not one[0]._dependency_ids], [one for one in jobs if one[0]._dependency_ids]
+
+
+def group_of(job: Any) -> list[tuple[str, str]]:
+    """The sets that a job enters which belongs to a group, each with its member."""
+    return [(keys.group(job.group_id), job.id), (keys.GROUPS, job.group_id)] if job.group_id else []
 
 
 def refuse(job: Any, answer: str) -> None:

@@ -6,6 +6,7 @@ The docstring of each says when it is met and what to do. No logic, no formattin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 # --- names and bases shared with RQ -------------------------------------------------------------------
@@ -65,7 +66,7 @@ class InvalidJobOperationError(Exception):
 
 
 class NoSuchGroupError(Exception):
-    """`Group.fetch` met an unknown or emptied group: a group lives as long as it has jobs."""
+    """No group of jobs has this name, since it lives as long as it has jobs; or no failure group has this id."""
 
 
 class NoSuchJobError(Exception):
@@ -127,6 +128,27 @@ class StoppedJobError(Exception):
 
 class PoisonJobError(Exception):
     """The job's workers were lost again and again: it was given up; find out what in it kills them."""
+
+
+class DoNotRetry(Exception):
+    """Raise it inside a job, or a subclass: the job has failed, and no retry that is left is used."""
+
+
+class RetryLater(Exception):
+    """Raise it inside a job that cannot go on yet: it runs again `after` so many seconds, and nothing has failed.
+
+    It takes one of the job's retries; a job without any may raise it `max` times. Without `after` it waits as after a
+    failure. When no attempt is left it is a failure like any other.
+    """
+
+    def __init__(self, *args: Any, after: float | timedelta | None = None, max: int = 10) -> None:
+        super().__init__(*args)
+        self.after = after
+        self.max = max
+
+
+class RetryDeadlineError(DoNotRetry):
+    """A retry got its turn after the deadline of its `Retry`, so it was not run: requeue it if it still matters."""
 
 
 class PayloadError(DeserializationError):

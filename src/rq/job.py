@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from rq import eras, stairs
 from rq.attempts import HasAttempts
-from rq.callbacks import Callback, HasCallbacks, as_callback
+from rq.callbacks import Callback, HasCallbacks
 from rq.dependencies import HasDependencies
-from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
 from rq.perform import context
 from rq.results import HasResults
 from rq.rules.dependencies import Dependency
+from rq.rules.keeping import keep_words
 from rq.rules.names import get_call_string, parse_job_id, resolve_function_reference, validate_job_id
+from rq.rules.parameters import secret_positions
 from rq.rules.payload import UNEVALUATED
 from rq.rules.record import JobRecord
 from rq.rules.retry import Retry
@@ -27,10 +29,10 @@ from rq.rules.status import JobStatus
 from rq.rules.timing import parse_timeout, utcformat
 from rq.serializers import resolve_serializer
 from rq.standing import HasStatus
-from rq.store import codec, keys, operate, read
-from rq.store.call import enqueue_on, run
-from rq.utils import import_attribute, is_nonstring_iterable, now
-from rq.webhook import checked_webhooks, send_all
+from rq.store import codec, keys, read
+from rq.utils import import_attribute, now
+from rq.verbs import HasVerbs, checked_call
+from rq.webhook import checked_webhooks
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -65,7 +67,7 @@ def requeue_job(job_id: str, connection: Redis, serializer: Any = None) -> Job:
     return Job.fetch(job_id, connection=connection, serializer=serializer).requeue()
 
 
-class Job(HasCallbacks, HasResults, HasAttempts, HasStatus, HasDependencies):
+class Job(HasVerbs, HasCallbacks, HasResults, HasAttempts, HasStatus, HasDependencies):
     """A function call and its bookkeeping, mirrored in a Redis hash."""
 
     redis_job_namespace_prefix = keys.JOB_PREFIX
@@ -116,9 +118,11 @@ class Job(HasCallbacks, HasResults, HasAttempts, HasStatus, HasDependencies):
         on_failure: Any = None,
         on_stopped: Any = None,
         webhooks: Any = None,
+        on_final_failure: Any = None,
+        keep_on_failure: Any = None,
     ) -> Job:
         """Build a job without saving it."""
-        args, kwargs = _checked_call(args, kwargs)
+        args, kwargs = checked_call(args, kwargs)
         job = cls(id=id, connection=connection, serializer=serializer)
         job._instance, job._func_name = resolve_function_reference(func)
         job._args, job._kwargs = args, kwargs
@@ -127,17 +131,13 @@ class Job(HasCallbacks, HasResults, HasAttempts, HasStatus, HasDependencies):
         job.failure_ttl = parse_timeout(failure_ttl)
         job.timeout = parse_timeout(timeout)
         job.description = description or job.get_call_string()
-        for word, value in (('success', on_success), ('failure', on_failure), ('stopped', on_stopped)):
-            callback = as_callback(f'on_{word}', value)
-            if callback:
-                job.__dict__[f'_{word}_callback_name'] = callback.name
-                job.__dict__[f'_{word}_callback_timeout'] = callback.timeout
+        job._take_callbacks(
+            on_success=on_success, on_failure=on_failure, on_stopped=on_stopped, on_final_failure=on_final_failure
+        )
         if retry is not None:
-            if not isinstance(retry, Retry):
-                raise TypeError(f'retry={retry!r} is no Retry; write retry=Retry(max=3)')
-            job.retries_left, job.retry_intervals = retry.max, retry.intervals
-            job.enqueue_at_front_on_retry = retry.enqueue_at_front
+            job.adopt_retry(retry)
         job.webhooks, job.group_id = checked_webhooks(webhooks), group_id
+        job.keep_on_failure = keep_words(keep_on_failure) or None
         if depends_on is not None:
             job.process_dependencies(depends_on)
         return job
@@ -271,74 +271,7 @@ class Job(HasCallbacks, HasResults, HasAttempts, HasStatus, HasDependencies):
         target: Any = self.connection if pipeline is None else pipeline
         target.hset(self.key, 'last_heartbeat', utcformat(timestamp))
 
-    # --- verbs --------------------------------------------------------------------------------------------------
-
-    def cancel(
-        self, pipeline: Pipeline | None = None, enqueue_dependents: bool = False, remove_from_dependencies: bool = False
-    ) -> dict[str, list[str]]:
-        """The job will not run; `InvalidJobOperation` when it is canceled already. Stops no function.
-
-        Returns the dependents that went on, by the name of their queue. With a pipeline these are only registered as
-        ready: pass them to `Queue.enqueue_ready_jobs_by_queue` after executing it.
-        """
-        if pipeline is not None:
-            return self._cancel_in(pipeline, enqueue_dependents, remove_from_dependencies)
-        return self._after_cancel(
-            run(self.connection, operate.cancel(self.id, enqueue_dependents, remove_from_dependencies))
-        )
-
-    def _after_cancel(self, canceled: operate.Canceled) -> dict[str, list[str]]:
-        answer, released = canceled
-        if answer == 'canceled':
-            raise InvalidJobOperation(f'Cannot cancel already canceled job: {self.id}')
-        if answer == 'gone':
-            raise InvalidJobOperation(f'Cannot cancel job {self.id}: it was never saved, or is gone')
-        self._status = self._stored_status = JobStatus.CANCELED
-        return released
-
-    def _cancel_in(self, pipeline: Any, enqueue_dependents: bool, forget: bool) -> dict[str, list[str]]:
-        if self.is_canceled:
-            raise InvalidJobOperation(f'Cannot cancel already canceled job: {self.id}')
-        if self.has_rate_limit:
-            raise InvalidJobOperation(f'Job {self.id} has a rate limit, so it cannot be canceled in a pipeline')
-        if enqueue_dependents and not pipeline.watching:
-            raise ValueError('with enqueue_dependents the pipeline must be watching: call pipeline.watch() first')
-        ready: dict[str, list[str]] = {}
-        if enqueue_dependents:
-            ready = stairs.queue_of(self).move_dependents_to_ready(self, pipeline, exclude_job_id=self.id)
-            if not pipeline.explicit_transaction:
-                pipeline.multi()  # else a watching pipeline would write at once
-        enqueue_on(pipeline, operate.cancel(self.id, False, forget))
-        self._status = self._stored_status = JobStatus.CANCELED
-        return ready
-
-    def requeue(self, at_front: bool = False) -> Job:
-        """Queue a failed job again; `InvalidJobOperation` when it is not in the failed registry of its queue."""
-        job: Job = self.failed_job_registry.requeue(self, at_front=at_front)
-        return job
-
-    def retry(self, queue: Any, pipeline: Any) -> None:
-        """Use up one retry: schedule the job, or enqueue it at once; for programs that keep books of their own."""
-        interval = self.get_retry_interval()
-        self.retries_left = (self.retries_left or 0) - 1
-        if interval:
-            queue._schedule_in(self, interval, pipeline)
-        else:
-            queue._enqueue_job(self, pipeline=pipeline, at_front=self.enqueue_at_front_on_retry)
-
-    def send_webhooks(self, status: str | JobStatus, *, exc_string: str | None = None) -> None:
-        """Make the HTTP calls for a status, now; errors are logged."""
-        send_all(self, JobStatus(status).value, exc_string)
-
-    def delete(
-        self, pipeline: Pipeline | None = None, remove_from_queue: bool = True, delete_dependents: bool = False
-    ) -> None:
-        """Remove the job from queue and registries, with its record and results."""
-        call = operate.delete(self.id, remove_from_queue, delete_dependents)
-        if pipeline is not None:
-            enqueue_on(pipeline, call)
-        elif run(self.connection, call) == 'gone':
-            raise InvalidJobOperation(f'Cannot delete job {self.id}: it was never saved, or is gone')
+    # --- running ------------------------------------------------------------------------------------------------
 
     def perform(self) -> Any:
         """Call the function, with this job as the current one; returns and keeps its result."""
@@ -365,7 +298,8 @@ class Job(HasCallbacks, HasResults, HasAttempts, HasStatus, HasDependencies):
 
     def get_call_string(self) -> str | None:
         """The call as one would write it."""
-        return get_call_string(self.func_name, self.args, self.kwargs, max_length=75)
+        hidden = secret_positions(self.func_name, self.instance)
+        return get_call_string(self.func_name, self.args, self.kwargs, max_length=75, hidden=hidden)
 
     def get_position(self) -> int | None:
         """Its index in its queue, or None."""
@@ -385,15 +319,3 @@ class Job(HasCallbacks, HasResults, HasAttempts, HasStatus, HasDependencies):
     failed_job_registry = property(lambda self: stairs.registry_of(self, 'failed'), doc='That of its queue.')
     finished_job_registry = property(lambda self: stairs.registry_of(self, 'finished'), doc='That of its queue.')
     started_job_registry = property(lambda self: stairs.registry_of(self, 'started'), doc='That of its queue.')
-
-
-def _checked_call(args: Any, kwargs: Any) -> tuple[Any, Any]:
-    args = () if args is None else args
-    kwargs = {} if kwargs is None else kwargs
-    if not isinstance(args, tuple | list):
-        if not is_nonstring_iterable(args):
-            raise TypeError(f'{args!r} is not a valid args list')
-        args = tuple(args)  # a set, a range, an iterator: not every one can be stored, or read twice
-    if not isinstance(kwargs, dict):
-        raise TypeError(f'{kwargs!r} is not a valid kwargs dict')
-    return args, kwargs

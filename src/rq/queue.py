@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rq import entering, eras, stairs
 from rq.job import Job
 from rq.perform import sync
+from rq.provenance import remembering
 from rq.queue_dependents import BULK, ReleasesDependents, are_met, begin_multi
 from rq.queue_view import logger
 from rq.rate_limit import RateLimit
@@ -46,6 +47,8 @@ class EnqueueData(NamedTuple):
     on_stopped: Any
     repeat: Any
     webhooks: Any
+    on_final_failure: Any = None
+    keep_on_failure: Any = None
 
 
 class Queue(ReleasesDependents):
@@ -76,15 +79,20 @@ class Queue(ReleasesDependents):
         webhooks: Any = None,
         group_id: str | None = None,
         rate_limit: Any = None,
+        on_final_failure: Any = None,
+        keep_on_failure: Any = None,
     ) -> Job:
         """A job for this queue, not stored yet."""
+        if retry is None:
+            retry = self.default_retry
         job: Job = self.job_class.create(
             func, args=args, kwargs=kwargs, connection=self.connection, result_ttl=parse_timeout(result_ttl),
             ttl=None if ttl == -1 and self.era else checked_ttl(ttl),
             failure_ttl=parse_timeout(failure_ttl), status=status, description=description,
             depends_on=depends_on, timeout=checked_timeout(timeout, self._default_timeout), retry=retry, id=job_id,
             origin=self.name, meta=meta, serializer=self.serializer, on_success=on_success, on_failure=on_failure,
-            on_stopped=on_stopped, webhooks=webhooks, group_id=group_id,
+            on_stopped=on_stopped, on_final_failure=on_final_failure, webhooks=webhooks, group_id=group_id,
+            keep_on_failure=keep_on_failure,
         )  # fmt: skip
         if repeat is not None:
             if not isinstance(repeat, Repeat):
@@ -119,6 +127,8 @@ class Queue(ReleasesDependents):
         pipeline: Pipeline | None = None,
         unique: bool = False,
         webhooks: Any = None,
+        on_final_failure: Any = None,
+        keep_on_failure: Any = None,
     ) -> Job:
         """Enqueue a call given in parts."""
         if unique and not job_id:
@@ -126,7 +136,8 @@ class Queue(ReleasesDependents):
         job = self.create_job(
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, depends_on, job_id, meta,
             JobStatus.QUEUED, retry, repeat, on_success=on_success, on_failure=on_failure, on_stopped=on_stopped,
-            webhooks=webhooks, rate_limit=rate_limit,
+            on_final_failure=on_final_failure, webhooks=webhooks, rate_limit=rate_limit,
+            keep_on_failure=keep_on_failure,
         )  # fmt: skip
         return self.enqueue_job(job, pipeline=pipeline, at_front=at_front, unique=unique)
 
@@ -150,11 +161,13 @@ class Queue(ReleasesDependents):
         on_stopped: Any = None,
         repeat: Any = None,
         webhooks: Any = None,
+        on_final_failure: Any = None,
+        keep_on_failure: Any = None,
     ) -> EnqueueData:
         """One entry for `enqueue_many`."""
         return EnqueueData(
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, depends_on, job_id, at_front, meta,
-            retry, on_success, on_failure, on_stopped, repeat, webhooks,
+            retry, on_success, on_failure, on_stopped, repeat, webhooks, on_final_failure, keep_on_failure,
         )  # fmt: skip
 
     @classmethod
@@ -298,6 +311,20 @@ class Queue(ReleasesDependents):
                 raise entering.storage_error(error) from error
         return [job for job, _ in free] + self._examine([job for job, _ in bound])
 
+    def enqueue_copy(
+        self, job: Job, args: Any = None, kwargs: dict[str, Any] | None = None, job_id: str | None = None,
+        at_front: bool = False,
+    ) -> Job:  # fmt: skip
+        """Enqueue a copy of a job, with other arguments when they are given (see `Job.copy`), and into its group.
+
+        It waits for nobody: who the job depended on is kept as it is. `DuplicateJobError` for an id that exists.
+        """
+        copy = self._enqueue_job(job.copy(args, kwargs, job_id), at_front=at_front, unique=job_id is not None)
+        for key, member in entering.group_of(copy):
+            self.connection.sadd(key, member)
+        return copy
+
+    @remembering
     async def enqueue_async(self, f: Any, *args: Any, **kwargs: Any) -> Any:
         """As `enqueue`, without blocking the event loop: over a connection of `redis.asyncio` like this queue's own."""
         return await stairs.async_queue(self).enqueue(f, *args, **kwargs)

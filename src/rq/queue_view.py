@@ -22,7 +22,9 @@ from rq.registry import (
     ScheduledJobRegistry,
     StartedJobRegistry,
 )
+from rq.rules.keeping import keep_words
 from rq.rules.names import check_length, import_attribute
+from rq.rules.retry import Retry, checked_default
 from rq.rules.timing import parse_timeout
 from rq.serializers import resolve_serializer
 from rq.store import aside, keys, operate, read
@@ -47,6 +49,8 @@ class QueueView:
     redis_queue_namespace_prefix = keys.QUEUE_PREFIX
     redis_queues_keys = keys.QUEUES
     era: str | None = None
+    keep_on_failure: str | None = None
+    default_retry: Retry | None = None  # for jobs that are enqueued without a word on retries
 
     @eras.second_is_timeout
     def __init__(
@@ -58,6 +62,7 @@ class QueueView:
         job_class: str | type[Any] | None = None,
         serializer: Any = None,
         death_penalty_class: type[Any] | None = UnixSignalDeathPenalty,
+        keep_on_failure: Any = None,
         **kwargs: Any,
     ) -> None:
         if connection is None:
@@ -66,6 +71,8 @@ class QueueView:
         if 'async' in kwargs:
             is_async = kwargs['async']
             warnings.warn('The `async` keyword is deprecated, use `is_async`', DeprecationWarning, stacklevel=2)
+        if 'default_retry' in kwargs:
+            self.default_retry = checked_default(kwargs['default_retry'])
         if isinstance(connection, str):
             raise TypeError(f'connection={redact(connection)!r} is a text: write rq.connections.from_url(...)')
         self.connection = connection
@@ -73,6 +80,7 @@ class QueueView:
         self._key = f'{self.redis_queue_namespace_prefix}{name}'
         self._default_timeout = parse_timeout(default_timeout) or self.DEFAULT_TIMEOUT
         self._is_async = is_async
+        self.keep_on_failure = keep_words(keep_on_failure or self.keep_on_failure) or None
         self.log = logger
         if job_class is not None:
             self.job_class = import_attribute(job_class) if isinstance(job_class, str) else job_class  # type: ignore[assignment]  # a dotted name may lead anywhere

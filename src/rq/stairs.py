@@ -48,6 +48,13 @@ def posting() -> Any:
     return posting
 
 
+def debugger() -> Any:
+    """pdb, and what of it is ours; no step up, but loaded only by who debugs, not with each command."""
+    from rq.cli import debugger
+
+    return debugger
+
+
 def deliveries(connection: Any, limit: int) -> Any:
     """The latest tries of webhooks, as the store has them."""
     from rq.store import outbox

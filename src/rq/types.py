@@ -30,16 +30,22 @@ class JobLike(Protocol):
     ended_at: datetime | None
     retries_left: int | None
     number_of_retries: int | None
+    retry_policy: Any
     enqueue_at_front_on_retry: bool
+    enqueued_at: datetime | None
     repeats_left: int | None
     repeat_intervals: list[int] | None
     webhooks: list[Any]
     description: str | None
     worker_name: str | None
+    keep_on_failure: str | None
     _status: Any
     _stored_status: Any
     _before: dict[str, Any]
     _failure: Any
+    _default_retry: Any
+    _draw: float | None
+    _advised: float | None
     _broken: dict[str, str]
     _called: bool
     _packed_result: bytes | None
@@ -69,13 +75,20 @@ class JobLike(Protocol):
     @property
     def stopped_callback_timeout(self) -> int: ...
     @property
+    def final_failure_callback_timeout(self) -> int: ...
+    @property
     def _failure_callback_name(self) -> str | None: ...
+    @property
+    def _final_callback_name(self) -> str | None: ...
+    def _moment(self) -> datetime: ...
+    def adopt_retry(self, retry: Any) -> None: ...
     def get_retry_interval(self) -> int: ...
     def get_result_ttl(self, default_ttl: int) -> int: ...
     def touched_since(self, before: dict[str, Any]) -> dict[str, Any]: ...
     def perform(self) -> Any: ...
     def execute_success_callback(self, death_penalty_class: type[Any], result: Any) -> None: ...
     def execute_failure_callback(self, death_penalty_class: type[Any], *exc_info: Any) -> None: ...
+    def execute_final_failure_callback(self, death_penalty_class: type[Any], *exc_info: Any) -> None: ...
 
 
 class Hooks(Protocol):
@@ -85,6 +98,10 @@ class Hooks(Protocol):
     log: Any
     queues: list[Any]
     handler_timeout: float
+    keep_on_failure: Any
+    ring: Any
+    final_failure_handlers: Sequence[Any]
+    default_retry: Any
 
     def handle_job_success(self, job: Any, queue: Any, started_job_registry: Any, execution: Any) -> None: ...
     def handle_job_retry(self, job: Any, queue: Any, retry: Any, started_job_registry: Any, execution: Any) -> None: ...

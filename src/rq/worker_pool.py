@@ -26,7 +26,7 @@ from rq.serializers import DefaultSerializer
 from rq.supervision.crew import CrewHealth
 from rq.supervision.health import Health
 from rq.supervision.signs import Notifier
-from rq.utils import import_worker_class
+from rq.utils import ensure_job_list, import_worker_class
 from rq.worker import BaseWorker, Worker
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class WorkerPool:
         queue_class: type[Queue] = Queue,
         exception_handlers: Any = None,
         *args: Any,
+        final_failure_handlers: Any = None,
         **kwargs: Any,
     ) -> None:
         self.name = uuid4().hex
@@ -94,6 +95,8 @@ class WorkerPool:
         self._health: CrewHealth | None = None
         self._words: list[tuple[int, str]] = []  # what its health has to say; the main loop logs it
         self.worker_settings: dict[str, Any] = {}  # attributes to set on each worker, such as shutdown_grace
+        if final_failure_handlers:
+            self.worker_settings['final_failure_handlers'] = list(ensure_job_list(final_failure_handlers))
 
     @property
     def queues(self) -> list[Queue]:
@@ -171,7 +174,12 @@ class WorkerPool:
         if not respawn or self.status == self.Status.STOPPED or not self._respawn.may(time.monotonic()):
             return
         for _ in range(self.num_workers - len(self.worker_dict)):
-            self.start_worker(burst=False, _sleep=self._sleep, logging_level=self._logging_level)
+            try:
+                self.start_worker(burst=False, _sleep=self._sleep, logging_level=self._logging_level)
+            except OSError as error:  # no processes or descriptors are left: the others of the pool must live
+                pause = self._respawn.failed(time.monotonic())
+                self.log.error('Cannot start a worker (%s): the next try comes in %.1f seconds', error, pause)
+                return
 
     def reap_workers(self) -> None:
         """Forget the processes that have ended."""
@@ -211,6 +219,10 @@ class WorkerPool:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         try:
             process.start()
+        except OSError:
+            if self._health is not None:
+                self._health.forget(name)
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         data = WorkerData(name, process.pid or 0, process)

@@ -34,14 +34,19 @@ MISPRINTS: dict[str, dict[str, str]] = {
 }
 
 
-def wrong(fact: Fact, optional: Sequence[str] = ()) -> str | None:
-    """Why a fact that needs no server is not true, or None; `optional` arguments may have the default None."""
+def wrong(fact: Fact, optional: Sequence[str] = (), more: Sequence[str] = ()) -> str | None:
+    """Why a fact that needs no server is not true, or None.
+
+    `optional` arguments may have the default None; `more` are ours, and must not change what others mean.
+    """
     try:
         if fact.what in SIGNED:
             text = fact.text
             for printed, meant in MISPRINTS.get(fact.name, {}).items():
                 text = text.replace(printed, meant)
-            return _signature_differences(text, SIGNED[fact.what](fact), optional)
+            return _signature_differences(text, without(SIGNED[fact.what](fact), more), optional)
+        if fact.what == 'fields':
+            return _fields(fact, more)
         return CHECKS[fact.what](fact)
     except Absent as absent:
         return str(absent)
@@ -122,8 +127,21 @@ def _alias(fact: Fact) -> str | None:
     return None if find(fact.name) is other else f'is not {fact.text}'
 
 
-def _fields(fact: Fact) -> str | None:
+def without(signature: inspect.Signature, more: Sequence[str]) -> inspect.Signature:
+    """A signature as it was before we added words; those that change what others mean stay."""
+    given = list(signature.parameters.values())
+    for each in reversed(given):
+        by_place = each.kind is each.POSITIONAL_OR_KEYWORD
+        behind = [other for other in given[given.index(each) + 1 :] if other.kind is each.kind]
+        if each.name in more and each.default is not each.empty and not (by_place and behind):
+            given.remove(each)
+    return signature.replace(parameters=given)
+
+
+def _fields(fact: Fact, more: Sequence[str] = ()) -> str | None:
     fields = getattr(find(fact.name), '_fields', None)
+    while fields and fields[-1] in more:
+        fields = fields[:-1]
     return None if fields == tuple(fact.text.split(', ')) else f'has the fields {fields}'
 
 

@@ -13,3 +13,19 @@ OPTIONAL_HERE: dict[str, tuple[str, ...]] = {
     # legacy.md, section 2: without one, the topmost connection of the stack is used when `.delay()` is called.
     'rq.decorators.job': ('connection',),
 }
+
+#: name -> words that only we have; each may be left out, and none stands before one of RQ's.
+MORE_HERE: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        (
+            *('rq.job.Job.create', 'rq.decorators.job', 'rq.queue.EnqueueArgs', 'rq.queue.EnqueueData'),
+            *(f'rq.queue.Queue.{name}' for name in ('create_job', 'enqueue_call', 'prepare_data')),
+        ),
+        ('on_final_failure', 'keep_on_failure'),
+    ),
+    'rq.queue.Queue': ('keep_on_failure',),
+    'rq.worker.base.BaseWorker': ('final_failure_handlers', 'default_retry'),
+    'rq.worker_pool.WorkerPool': ('final_failure_handlers',),
+    'rq.job.Retry': ('on', 'never', 'deadline'),
+    'rq.utils.get_call_string': ('hidden',),
+}

@@ -9,7 +9,7 @@ import pytest
 from rq.cli import main
 from tests.api.cli_spec import Option, commands, difference, options
 from tests.api.compare import SIGNED, wrong
-from tests.api.differences import DIFFERENCES, OPTIONAL_HERE
+from tests.api.differences import DIFFERENCES, MORE_HERE, OPTIONAL_HERE
 from tests.api.instances import BUILDERS, wrong_attribute
 from tests.api.spec import Fact, facts
 
@@ -38,7 +38,7 @@ def judge(name: str, reason: str | None) -> None:
 
 @pytest.mark.parametrize('fact', [*the(*({fact.what for fact in FACTS} - {'instance', 'logger'}))])
 def test_fact(fact: Fact) -> None:
-    judge(str(fact), wrong(fact, OPTIONAL_HERE.get(fact.name, ())))
+    judge(str(fact), wrong(fact, OPTIONAL_HERE.get(fact.name, ()), MORE_HERE.get(fact.name, ())))
 
 
 @pytest.mark.parametrize('fact', the('instance'))
@@ -69,6 +69,15 @@ def test_few_differences_with_reasons() -> None:
     assert len(DIFFERENCES) + len(OPTIONAL_HERE) <= 10
     assert all(len(reason) > 20 for reason in DIFFERENCES.values())
     assert set(DIFFERENCES) <= NAMES
+
+
+@pytest.mark.parametrize('name', MORE_HERE)
+def test_what_is_more_here_is_needed(name: str) -> None:
+    told = next(fact for fact in FACTS if fact.name == name and fact.what in (*SIGNED, 'fields'))
+    assert wrong(told), f'{name} is as specified: take it out of differences.py'
+    for word in MORE_HERE[name]:
+        others = [other for other in MORE_HERE[name] if other != word]
+        assert wrong(told, OPTIONAL_HERE.get(name, ()), others), f'{name} knows no {word}'
 
 
 @pytest.mark.parametrize('name', OPTIONAL_HERE)

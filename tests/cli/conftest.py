@@ -1,15 +1,19 @@
 """Fixtures of the command line: a directory with tasks to work in, and `rq` in this process or in one of its own."""
 
+import json
 import logging
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from redis import Redis
 
+from rq import Queue
 from rq.cli import main
 from rq.cli.errors import ENDS_WITH_1
 
@@ -44,6 +48,47 @@ def note(job, *exc_info):
         file.write(f'note {job.id}\\n')
 '''
 
+SHOP = '''"""A shop whose gateway is down."""
+
+import os
+
+
+def gateway(order):
+    if not os.path.exists('mended'):
+        raise TimeoutError(f'no answer for order {order}')
+    return 'paid'
+
+
+def charge(order):
+    try:
+        return gateway(order)
+    except TimeoutError as error:
+        error.add_note('the gateway is down')
+        raise ConnectionError(f'order {order} is not paid') from error
+
+
+def receipt(order):
+    return {}[order]
+
+
+def crash():
+    os.kill(os.getpid(), 9)
+
+
+def differently():
+    from rq import get_current_job
+    number = len(get_current_job().attempts)
+    raise [ValueError, KeyError, OSError][number](f'attempt {number}')
+
+
+def pack(order):
+    return order
+
+
+def hostile(size=64 * 1024):
+    raise ValueError('\\x1b[2J\\x1b]0;owned\\x07\\r\\u202e' + 'x' * size)
+'''
+
 
 @pytest.fixture(autouse=True)
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -76,6 +121,7 @@ def logs() -> Iterator[None]:
 
 Run = Callable[..., Result]
 Shell = Callable[..., 'subprocess.CompletedProcess[str]']
+Ask = Callable[..., Any]
 
 
 @pytest.fixture
@@ -134,3 +180,57 @@ def _one_line(text: str, *words: str) -> None:
     assert text.count('\n') == 1, text
     for word in words:
         assert word in text
+
+
+# --- jobs that have failed ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def work(workplace: Path, shell: Shell, redis_url: str) -> Callable[[], None]:
+    """Let a burst worker run all that waits."""
+    (workplace / 'shop.py').write_text(SHOP)
+
+    def work() -> None:
+        done = shell('worker', '-u', redis_url, '--burst', '--quiet', 'payments', 'mail')
+        assert done.returncode == 0, done.stderr
+
+    return work
+
+
+@pytest.fixture
+def shop(redis: Redis, work: Callable[[], None]) -> None:
+    """Three payments and a receipt have failed."""
+    for order in (1, 2, 3):
+        Queue('payments', connection=redis).enqueue('shop.charge', order, job_id=f'pay-{order}')
+    Queue('mail', connection=redis).enqueue('shop.receipt', 1, job_id='mail-1')
+    work()
+
+
+@pytest.fixture
+def told(run: Run, redis_url: str) -> Callable[..., list[str]]:
+    """`told('failures')` gives the lines that `rq failures` prints."""
+
+    def told(*words: str, code: int = 0, columns: int = 80) -> list[str]:
+        result = run(*words, '-u', redis_url, env={'COLUMNS': str(columns)})
+        assert result.exit_code == code, result.output
+        assert all(len(line) <= columns for line in result.stdout.splitlines())
+        return result.stdout.splitlines()
+
+    return told
+
+
+@pytest.fixture
+def ask(run: Run, redis_url: str) -> Ask:
+    """`ask('failures')` gives the document of `rq failures --json`."""
+
+    def ask(*words: str, code: int = 0) -> Any:
+        result = run(*words, '-u', redis_url, '--json')
+        assert result.exit_code == code, result.output
+        return json.loads(result.stdout)
+
+    return ask
+
+
+def group_of(ask: Ask, function: str = 'charge') -> str:
+    (group,) = ask('failures', '--all', '--function', function)['groups']
+    return str(group['id'])

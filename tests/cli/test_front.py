@@ -16,7 +16,9 @@ from tests.cli.conftest import Run, Shell, failed, refused
 SPECIFIED = """CliConfig ParsingMode get_redis_from_config get_scale pad parse_function_arg parse_function_args
 parse_schedule pass_cli_config read_config_file refresh setup_loghandlers_from_args show_both show_queues show_workers
 state_symbol"""
-COMMANDS = ['cron', 'empty', 'enqueue', 'info', 'requeue', 'resume', 'suspend', 'worker', 'worker-pool']
+COMMANDS = [
+    *('cron', 'empty', 'enqueue', 'failures', 'info', 'job', 'requeue', 'resume', 'suspend', 'worker', 'worker-pool'),
+]
 
 
 def test_version(run: Run, shell: Shell) -> None:
@@ -81,6 +83,11 @@ TALKING = [
     ('requeue', '--queue', 'q', 'id'),
     ('empty', '-a'),
     ('empty', 'q'),
+    ('failures',),
+    ('failures', 'show', 'id'),
+    ('failures', 'retry', '--all', '--json'),
+    ('failures', 'mute', 'id', '--for', '2d'),
+    ('job', 'id'),
 ]
 
 

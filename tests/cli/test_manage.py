@@ -159,3 +159,35 @@ def test_empty_json(run: Run, redis: Redis, redis_url: str) -> None:
     result = run('empty', '-u', redis_url, '--json', '-a')
     assert (result.exit_code, result.stderr) == (0, '')
     assert json.loads(result.stdout) == {'queues': [{'name': 'a', 'removed': 1}, {'name': 'b', 'removed': 2}]}
+
+
+def test_requeue_copies(run: Run, redis: Redis, redis_url: str, failures: list[str]) -> None:
+    queue = Queue('default', connection=redis)
+    result = run('requeue', '-u', redis_url, failures[0], '--copy', '--args', '[1]', '--kwargs', '{"a": null}')
+    (copied,) = queue.job_ids
+    assert result.exit_code == 0 and result.output == f'job-0 is queued again as {copied}, in default\n'
+    found = Job.fetch(copied, redis)
+    assert (found.args, found.kwargs, found.copy_of) == ([1], {'a': None}, 'job-0')
+    assert Job.fetch(failures[0], redis).is_failed and Job.fetch(failures[0], redis).args == ()
+    result = run('requeue', '-u', redis_url, *failures, 'gone', '--copy', '--json')
+    document = json.loads(result.stdout)
+    assert [one['copy_of'] for one in document['copied']] == failures
+    assert [one['job_id'] for one in document['copied']] == queue.job_ids[1:]
+    assert document['refused'][0]['job_id'] == 'gone' and result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    'words',
+    [
+        ('x', '--args', '[1]'),
+        ('--copy',),
+        ('--copy', '--all'),
+        ('--copy', 'x', '--queue', 'q'),
+        ('x', '--copy', '--aside'),
+        ('x', '--copy', '--args', '{}'),
+        ('x', '--copy', '--kwargs', '[]'),
+        ('x', '--copy', '--args', '['),
+    ],
+)
+def test_copies_that_are_refused(run: Run, redis_url: str, words: tuple[str, ...]) -> None:
+    refused(run('requeue', '-u', redis_url, *words), '--')

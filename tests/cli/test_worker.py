@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from rq import Queue
+from rq import Queue, Retry
 from tests.cli.conftest import Run, Shell, failed, refused
 from tests.conftest import PrivateServer
 from tests.waiting import wait_until
@@ -327,3 +327,15 @@ def test_the_pid_may_lie_at_home(shell: Shell, redis_url: str, tmp_path: Path, m
 @pytest.mark.parametrize('command', ['worker', 'worker-pool'])
 def test_both_levels(run: Run, redis_url: str, command: str) -> None:
     failed(run(command, '-u', redis_url, '-b', '-v', '-q'), '--verbose and --quiet')
+
+
+@pytest.mark.parametrize('command', ['worker', 'worker-pool'])
+def test_final_failure_handlers(
+    shell: Shell, run: Run, redis: Redis, redis_url: str, workplace: Path, command: str
+) -> None:
+    job = Queue(connection=redis).enqueue('tasks.fail', retry=Retry(max=1))
+    handlers = ['--final-failure-handler', 'tasks.swallow', '--final-failure-handler', 'tasks.note']
+    done = shell(command, '-u', redis_url, '--burst', *handlers)
+    assert done.returncode == 0, done.stderr
+    assert (workplace / 'handled').read_text() == f'swallow {job.id}\nnote {job.id}\n'
+    refused(run(command, '-u', redis_url, handlers[0], 'tasks.nowhere'), handlers[0])

@@ -1,8 +1,9 @@
-"""Worker, job and queue classes, penalties, serializers and handlers that a spawned interpreter imports by name."""
+"""Classes, penalties, serializers, handlers and jobs that a spawned interpreter imports by name."""
 
 import json
 import os
 import signal
+import stat
 import sys
 from typing import Any
 
@@ -115,3 +116,14 @@ def kind_of_job() -> str:
 def asks_itself_to_hurry(job: Any, connection: Any, result: Any) -> None:
     """A success callback: the request to stop comes when the job is done."""
     os.kill(os.getpid(), signal.SIGRTMIN)
+
+
+def garbles() -> str:
+    """Write over the report to the worker, until that hangs up."""
+    for descriptor in range(400, 500):  # where a horse has it
+        try:
+            while stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                os.write(descriptor, b'\0\0\0\4what')
+        except OSError:
+            continue
+    return 'done'

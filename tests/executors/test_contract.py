@@ -10,6 +10,7 @@ from redis import Redis
 
 from rq import Queue, Retry, SimpleWorker, SpawnWorker, Worker
 from tests import jobs
+from tests.executors import hands
 from tests.invariants import check
 from tests.launch import Launch, burst, lives, marked, marks, told
 from tests.waiting import wait_until
@@ -54,6 +55,14 @@ def test_exits_are_failures(redis: Redis, queue: Queue, cls: Any) -> None:
     assert all(job.is_failed for job in made)
     result: Any = made[0].latest_result()
     assert 'SystemExit: 0' in result.exc_string
+
+
+@pytest.mark.parametrize('cls', [Worker, SpawnWorker])
+def test_a_report_that_makes_no_sense(redis: Redis, queue: Queue, cls: Any) -> None:
+    """Its horse settles by itself, and the worker lives."""
+    made = [queue.enqueue(hands.garbles, job_timeout=20), queue.enqueue(jobs.add)]
+    burst(redis, queue, cls=cls)
+    assert [job.get_status() for job in made] == ['finished'] * 2 and check(redis) == []
 
 
 @EACH

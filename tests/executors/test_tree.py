@@ -81,6 +81,7 @@ def test_a_mark_of_a_namesake_does_not_count() -> None:
     leader = subprocess.Popen([sys.executable, '-c', DAEMON, 'marked'], stdout=subprocess.PIPE, text=True)
     assert leader.stdout is not None
     daemon = int(leader.stdout.readline())
+    assert leader.stdout.readline() == 'done\n'
     try:
         seen = tree._processes()
         younger = seen[leader.pid]._replace(started=seen[daemon].started + 1)

@@ -31,7 +31,7 @@ from tests.launch import burst
 def test_kinds(redis: Redis, queue: Queue, called: bool, error: BaseException, kind: Kind) -> None:
     job: Any = queue.create_job(jobs.add)
     job._called = called
-    assert classify(job, error).kind is kind
+    assert classify(job, error, SimpleWorker([queue], connection=redis)).kind is kind
 
 
 def test_context(redis: Redis, queue: Queue) -> None:

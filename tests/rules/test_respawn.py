@@ -15,6 +15,11 @@ def test_the_pause_doubles_up_to_a_limit() -> None:
     assert not respawn.may(999 + LONGEST_PAUSE - 1) and respawn.may(999 + LONGEST_PAUSE)
 
 
+def test_one_that_cannot_be_started_costs_a_pause_at_once() -> None:
+    respawn = Respawn(free=2)
+    assert [respawn.failed(1.0), respawn.failed(2.0)] == [FIRST_PAUSE, 2 * FIRST_PAUSE] and not respawn.may(2.5)
+
+
 def test_a_worker_that_lived_ends_the_streak() -> None:
     respawn = Respawn(free=0)
     assert respawn.died(0, 1) > 0 and respawn.died(1, 1 + QUICK_SECONDS) == 0 and respawn.may(1 + QUICK_SECONDS)

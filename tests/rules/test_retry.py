@@ -34,7 +34,7 @@ def test_negative_intervals_are_refused(interval):
 
 
 def test_intervals_that_are_no_numbers_are_refused():
-    with pytest.raises(TypeError, match="'1'"):
+    with pytest.raises(TypeError, match="interval '10'"):
         Retry(1, '10')
 
 

@@ -119,8 +119,9 @@ class TestOneBrokenKeyStopsNoOther:
         enqueue(redis, 'b')
         enqueue(redis, 'c', 'other')
         redis.set(keys.place(kind, 'q'), 'x')
-        for _ in range(2):
+        for is_new in (True, False):
             found = claims(redis, 'e', queues=('q', 'other'))
+            assert [member for member, _ in found.aside] == ([keys.place(kind, 'q')] if is_new else []), 'said once'
             assert [one.job_id for one in found.taken] in (['c'], [])
             assert listed(redis) == ['a', 'b'] and list(of_queue(redis)) == [keys.place(kind, 'q')]
             run(redis, settle.finish(claim.Lease('c', 'e', 'other', 'w'), 500, None, (), {}, NOW))
@@ -134,7 +135,7 @@ class TestOneBrokenKeyStopsNoOther:
         redis.set(keys.wake('q'), 'x')
         assert take(redis).job_id == 'j'
 
-    @pytest.mark.parametrize('key', [keys.executions('j'), JOB, keys.execution('j', 'e')])
+    @pytest.mark.parametrize('key', [keys.executions('j'), JOB, keys.execution('j', 'e'), keys.worker_executions('w')])
     def test_renewal(self, redis, key):
         leases = [started(redis), started(redis, 'k', 'f')]
         redis.delete(key)
@@ -289,6 +290,15 @@ class TestSweep:
         enqueue(redis, 'c')
         assert sweep(redis, 2).missing in (['a', 'b'], ['b', 'a'])
         assert listed(redis) == ['c']
+
+    def test_a_long_list_is_seen_to_near_its_front(self, redis):
+        """Each id further back would cost a walk through the whole list; claims come to those in time."""
+        redis.rpush(QUEUE, *(f'gone{n}' for n in range(3000)))
+        redis.hset(keys.sweep('q'), 'queue', 2000)  # as an earlier version may have left it
+        assert sweep(redis, 2).missing == []
+        assert len(sweep(redis, 15).missing) == 100
+        redis.lpush(QUEUE, *(f'new{n}' for n in range(5000)))
+        assert sweep(redis).missing == [], 'suspects that are far from the front by now stay'
 
     def test_saved_in_time(self, redis):
         redis.zadd(keys.place('scheduled', 'q'), {'j': NOW + 500})

@@ -2,9 +2,10 @@
 
 import pytest
 
-from rq.store import aside, keys, settle
+from rq.store import aside, keys, read, settle, slots
 from rq.store.call import run
-from tests.store.world import JOB, NOW, QUEUE, job, members, started
+from tests.invariants import check
+from tests.store.world import JOB, NOW, QUEUE, enqueue, job, members, started, take
 
 
 def of_queue(redis):
@@ -55,6 +56,33 @@ class TestOutcomes:
             'stop': 'stopped',
         }
         assert job(redis)['status'] == wanted.get(verb, 'queued')
+
+    @pytest.mark.parametrize('verb', sorted({*VERBS} - {'repeat'}))
+    def test_a_rate_limit_of_another_type(self, redis, verb):
+        enqueue(redis, rate_limit_key='L', rate_limit_concurrency=1)
+        enqueue(redis, 'k', rate_limit_key='L', rate_limit_concurrency=1)
+        lease = take(redis)
+        redis.delete(keys.limit('L'))
+        redis.set(keys.limit('L'), 'x')
+        assert run(redis, self.VERBS[verb](lease)) == 'ok'
+        redis.delete(keys.limit('L'))
+        redis.hset(keys.limit('L'), 'concurrency', 1)
+        run(redis, slots.fill('L', 1, NOW))
+        assert check(redis) == [], 'it stands where its status says'
+
+    @pytest.mark.parametrize('verb, status', [('fail', 'failed'), ('retry', 'queued'), ('stop', 'stopped')])
+    def test_a_count_of_attempts_that_is_no_number(self, redis, verb, status):
+        attempt = {'kind': 'raised', 'type': 'ValueError'}
+        lease = started(redis)
+        redis.hset(JOB, 'attempts', 'x')
+        call = {
+            'fail': lambda: settle.fail(lease, 500, 'why', (), {}, now=NOW, attempt=attempt),
+            'retry': lambda: settle.retry(lease, 0, False, (), {}, now=NOW, attempt=attempt),
+            'stop': lambda: settle.stop(lease, 500, 'why', {}, now=NOW, attempt=attempt),
+        }[verb]
+        assert run(redis, call()) == 'ok'
+        assert (job(redis)['status'], job(redis)['attempts']) == (status, '1')
+        assert [one['number'] for one in read.attempts(redis, 'j')] == [1] and check(redis) == []
 
     @pytest.mark.parametrize('verb, place', [('finish', 'finished'), ('fail', 'failed'), ('later', 'scheduled')])
     def test_a_registry_of_another_type(self, redis, verb, place):

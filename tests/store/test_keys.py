@@ -26,6 +26,8 @@ IN_LUA = {
     'slots_key': ('slots', 'a:limit'),
     'waiting_key': ('waiting', 'a:limit'),
     'group_key': ('group', 'a group'),
+    'failure_key': ('failure', '0123456789abcdef'),
+    'failed_in_key': ('failed_in', '0123456789abcdef:1'),
 }
 #: Python function -> arguments, and the name it renders, without the prefix
 NAMES = {
@@ -49,6 +51,9 @@ NAMES = {
     'worker_executions': ('w', 'worker:w:executions'),
     'workers': ('q', 'workers:q'),
     'group': ('g', 'group:g'),
+    'bulk': ('a', 'bulk:a'),
+    'failure': ('f', 'failure:f'),
+    'failed_in': ('f:1', 'failed-in:f:1'),
     'limit': ('l', 'rl:l'),
     'slots': ('l', 'rl:l:allowed'),
     'waiting': ('l', 'rl:l:rate_limited'),

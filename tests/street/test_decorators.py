@@ -94,5 +94,5 @@ def test_a_name_without_connection_is_an_error_of_the_call_not_of_the_decorator(
 
 def test_positional_order() -> None:
     names = 'self queue connection timeout result_ttl ttl queue_class depends_on at_front meta description failure_ttl'
-    rest = 'retry on_failure on_success on_stopped webhooks'
+    rest = 'retry on_failure on_success on_stopped webhooks on_final_failure keep_on_failure'
     assert list(inspect.signature(job.__init__).parameters) == [*names.split(), *rest.split()]

@@ -19,7 +19,7 @@ from tests.launch import burst
 
 SIGNATURES = {
     'create': 'func args kwargs connection result_ttl ttl status description depends_on timeout retry id origin meta '
-    'failure_ttl serializer group_id on_success on_failure on_stopped webhooks',
+    'failure_ttl serializer group_id on_success on_failure on_stopped webhooks on_final_failure keep_on_failure',
     'fetch': 'id connection serializer',
     'fetch_many': 'job_ids connection serializer',
     'exists': 'job_id connection',
@@ -49,7 +49,7 @@ def test_signature(name: str) -> None:
 
 def test_keyword_only_words_of_create() -> None:
     parameters = inspect.signature(Job.create).parameters.values()
-    assert [one.name for one in parameters if one.kind is one.KEYWORD_ONLY] == SIGNATURES['create'].split()[-4:]
+    assert [one.name for one in parameters if one.kind is one.KEYWORD_ONLY] == SIGNATURES['create'].split()[-6:]
 
 
 def test_attributes_of_a_new_job(redis: Redis) -> None:

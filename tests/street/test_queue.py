@@ -19,14 +19,14 @@ from tests.launch import burst
 
 CALL = (
     'self func args kwargs timeout result_ttl ttl failure_ttl description depends_on job_id at_front meta retry repeat '
-    'on_success on_failure on_stopped rate_limit pipeline unique webhooks'
+    'on_success on_failure on_stopped rate_limit pipeline unique webhooks on_final_failure keep_on_failure'
 )
 SIGNATURES = {
     'enqueue_call': CALL,
     'create_job': 'self func args kwargs timeout result_ttl ttl failure_ttl description depends_on job_id meta status '
-    'retry repeat on_success on_failure on_stopped webhooks group_id rate_limit',
+    'retry repeat on_success on_failure on_stopped webhooks group_id rate_limit on_final_failure keep_on_failure',
     'prepare_data': 'func args kwargs timeout result_ttl ttl failure_ttl description depends_on job_id at_front meta '
-    'retry on_success on_failure on_stopped repeat webhooks',
+    'retry on_success on_failure on_stopped repeat webhooks on_final_failure keep_on_failure',
     'enqueue': 'self f args kwargs',
     'enqueue_at': 'self datetime f args kwargs',
     'enqueue_in': 'self time_delta func args kwargs',
@@ -41,7 +41,8 @@ SIGNATURES = {
     'push_job_id': 'self job_id pipeline at_front',
     'remove': 'self job_or_id pipeline',
     'delete': 'self delete_jobs',
-    '__init__': 'self name connection default_timeout is_async job_class serializer death_penalty_class kwargs',
+    '__init__': 'self name connection default_timeout is_async job_class serializer death_penalty_class '
+    'keep_on_failure kwargs',
 }
 
 

@@ -1,6 +1,8 @@
 """Commands at every instant: nobody but the meant job is hit, and never the worker itself."""
 
 import json
+import os
+import resource
 import threading
 from typing import Any
 
@@ -8,7 +10,9 @@ import pytest
 from redis import Redis
 
 from rq import Queue, SimpleWorker, Worker, command
+from rq.connections import rebuild
 from rq.executions import Execution
+from rq.supervision.remote import Remote
 from rq.worker import plain
 from tests import jobs
 from tests.invariants import check
@@ -35,6 +39,24 @@ def test_stop_execution(redis: Redis, queue: Queue, launch: Launch) -> None:
     assert not lives(horse) and check(redis) == []
     worker.signal(15)
     assert worker.wait() == 0
+
+
+def test_commands_beyond_a_thousand_descriptors(redis: Redis) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+    source = os.open(os.devnull, os.O_RDONLY)
+    held = [source, *(os.dup(source) for _ in range(1100))]
+    heard: list[Any] = []
+    remote = Remote(rebuild(redis, socket_timeout=5), 'w', heard.append)
+    try:
+        remote.start()
+        redis.publish('rq:pubsub:w', '{}')
+        wait_until(lambda: heard, 10, 'it is heard')
+    finally:
+        remote.stop()
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_stop_while_the_horse_is_being_mounted(redis: Redis, queue: Queue) -> None:

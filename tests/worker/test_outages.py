@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from rq import Queue
+from rq import Callback, Queue
+from rq.store import claim
+from rq.store.call import run
 from tests import jobs
 from tests.conftest import PrivateServer
 from tests.launch import Launch, lives
@@ -69,6 +71,34 @@ def test_frozen_in_the_midst_of_a_job(launch: Launch) -> None:
                 server.process.send_signal(signal.SIGCONT)
                 wait_until(lambda: job.is_finished, 15, 'the outcome is stored')
                 assert len(job.results()) == 1
+                worker.signal(signal.SIGTERM)
+                assert worker.wait() == 0
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+            server.kill()
+
+
+def test_a_deadline_is_kept_while_an_outcome_waits_for_the_server(launch: Launch) -> None:
+    """That of an orphan, which was seen to beside the job."""
+    with tempfile.TemporaryDirectory(prefix='rq-test-') as directory:
+        server = PrivateServer(Path(directory))
+        try:
+            wait_until(server.answers, 10, 'the server answers')
+            with Redis(unix_socket_path=str(server.socket)) as client:
+                queue = Queue(connection=client)
+                orphan = queue.enqueue(jobs.add, on_failure=Callback(jobs.slow_callback, timeout=3))
+                assert run(client, claim.claim('dead', ['default'], ['e'], begun=True)).taken
+                job = queue.enqueue(jobs.deaf, 90, job_timeout=5)
+                worker = launch('default', url=server.url).ready()
+                wait_until(lambda: client.llen('test:marks'), 10, 'it runs')
+                horse = int(client.lrange('test:marks', 0, -1)[0].split()[1])
+                client.zrem('rq:leases:default', f'{orphan.id}:e')  # without its row the lease ends by its wip score
+                client.zadd('rq:wip:default', {f'{orphan.id}:e': 1})
+                wait_until(lambda: client.llen('test:told'), 10, 'its failure is told')
+                server.process.send_signal(signal.SIGSTOP)
+                wait_until(lambda: not lives(horse), 30, 'the job is ended')
+                server.process.send_signal(signal.SIGCONT)
+                wait_until(lambda: job.is_failed and orphan.is_failed, 15, 'both outcomes are stored')
                 worker.signal(signal.SIGTERM)
                 assert worker.wait() == 0
         finally:

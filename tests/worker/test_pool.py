@@ -1,6 +1,7 @@
 """WorkerPool: real processes, real signals."""
 
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from multiprocessing.context import ForkProcess
@@ -168,6 +169,24 @@ def test_the_dead_are_replaced(redis: Redis, queue: Queue, launch: Launch) -> No
     job: Any = queue.enqueue(jobs.note, 'ran')
     wait_until(lambda: job.is_finished, 10, 'they work')
     assert marks(redis) == ['ran']
+    pool.signal(signal.SIGTERM)
+    assert pool.wait() == 0
+
+
+def test_no_process_can_be_started(redis: Redis, queue: Queue, launch: Launch) -> None:
+    """The pool and its other worker live on, and it tries again."""
+    pool = launch('default', cls=POOL, num_workers=2)
+    born(redis, 2)
+    victim, other = children(pool)
+    limits = resource.prlimit(pool.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pool.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+    os.kill(victim, signal.SIGKILL)
+    pool.said('Cannot start a worker')
+    assert children(pool) == [other]
+    resource.prlimit(pool.process.pid, resource.RLIMIT_NOFILE, limits)
+    wait_until(lambda: len(children(pool)) == 2, 10, 'it is replaced')
+    job: Any = queue.enqueue(jobs.note, 'ran')
+    wait_until(lambda: job.is_finished, 10, 'they work')
     pool.signal(signal.SIGTERM)
     assert pool.wait() == 0
 

@@ -24,6 +24,20 @@ def test_an_error_of_the_loop_ends_it(redis: Redis, queue: Queue, error: Excepti
     assert Worker.count(redis) == 0 and redis.hexists(worker.key, 'death')
 
 
+def test_a_refusal_while_its_record_is_written_again(redis: Redis, queue: Queue) -> None:
+    worker = SimpleWorker([queue], connection=redis)
+    worker.register_birth()
+    redis.delete(worker.key)
+    redis.config_set('min-replicas-to-write', 1)
+    try:
+        worker.register_again()
+    finally:
+        redis.config_set('min-replicas-to-write', 0)
+    assert worker.beat() == 'gone', 'so the next beat asks for it again'
+    worker.register_again()
+    assert worker.beat() == 'ok'
+
+
 def test_clients_without_a_name(redis: Redis, queue: Queue) -> None:
     refusal = ResponseError('unknown command')
     with patch.object(Redis, 'client_setname', side_effect=refusal), pytest.warns(Warning, match='CLIENT SETNAME'):

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from rq.cli import copying
+from rq.cli.copying import arguments_of
 from rq.cli.document import json_option, print_document
 from rq.cli.errors import Command, talking_to
 from rq.cli.options import CliConfig, pass_cli_config
@@ -23,11 +25,18 @@ REASONS_SHOWN = 10
 @click.option('--all', '-a', is_flag=True, help='Requeue all failed jobs.')
 @click.option('--queue', help='The queue whose failed jobs are meant; all queues if none is named.')
 @click.option('--aside', is_flag=True, help='Jobs that were set aside instead: the ids given, or all of them.')
+@click.option('--copy', 'as_copy', is_flag=True, help='Queue copies with ids of their own; the jobs stay as they are.')
+@click.option('--args', 'new_args', metavar='JSON', help='With --copy: a list of other positional arguments.')
+@click.option('--kwargs', 'new_kwargs', metavar='JSON', help='With --copy: an object with other keyword arguments.')
 @json_option
 @click.argument('job_ids', nargs=-1)
 @pass_cli_config
 def requeue(cli_config: CliConfig, queue: str | None, as_json: bool, job_ids: tuple[str, ...], **options: Any) -> None:
     """Put failed jobs back into their queue, by id or all of them; with --aside jobs whose records were put right."""
+    arguments = arguments_of(options['new_args'], options['new_kwargs'])
+    if options['as_copy'] or arguments != (None, None):
+        _requeue_copies(cli_config, queue, job_ids, arguments, as_json, options)
+        return
     if options['aside']:
         with talking_to(cli_config.connection):
             _return_aside(cli_config, queue, job_ids, as_json)
@@ -46,6 +55,19 @@ def requeue(cli_config: CliConfig, queue: str | None, as_json: bool, job_ids: tu
         click.echo('Nothing to do')
     if refused:
         _report([why for _, why in refused])
+
+
+def _requeue_copies(
+    cli_config: CliConfig, queue: str | None, job_ids: Sequence[str], arguments: Any, as_json: bool, options: Any
+) -> None:
+    if not options['as_copy']:
+        raise click.UsageError('--args and --kwargs need --copy: the arguments of a stored job are not changed')
+    if options['all'] or options['aside'] or queue is not None or not job_ids:
+        raise click.UsageError('--copy takes the ids of jobs, and neither --all, --aside nor --queue')
+    with talking_to(cli_config.connection):
+        refused = copying.requeue_copies(cli_config, job_ids, arguments, as_json)
+    if refused:
+        _report([f'{printable(job_id)}: {printable(why)}' for job_id, why in refused], 'copies')
 
 
 def _return_aside(cli_config: CliConfig, queue: str | None, wanted: Sequence[str], as_json: bool) -> None:

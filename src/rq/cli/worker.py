@@ -66,6 +66,11 @@ _ONE_OR_MORE = WholeNumber(min=1)
 @click.option('--verbose', '-v', is_flag=True, help='Say more.')
 @click.option('--quiet', '-q', is_flag=True, help='Say less.')
 @click.option('--exception-handler', multiple=True, help='Dotted name of an exception handler; repeatable.')
+@click.option(
+    '--final-failure-handler',
+    multiple=True,
+    help='Dotted name of a function to tell of jobs that are not tried again; repeatable.',
+)
 @click.option('--pid', help='File to write the process id to.')
 @click.option(
     '--disable-default-exception-handler',
@@ -93,6 +98,7 @@ def worker(cli_config: CliConfig, queues: tuple[str, ...], **options: Any) -> No
     level = level_of(options['logging_level'], '--logging_level')
     configure_logging(settings, options)
     handlers = exception_handlers(options['exception_handler'])
+    final_handlers = exception_handlers(options['final_failure_handler'], '--final-failure-handler')
     targets = queues_of(cli_config, queues)
     _warn_of_old_class(cli_config.worker_class)
     if options['pid']:
@@ -100,6 +106,7 @@ def worker(cli_config: CliConfig, queues: tuple[str, ...], **options: Any) -> No
     _end_if_suspended(cli_config.connection)
     with talking_to(cli_config.connection):
         made = _make(cli_config, targets, handlers, options, options['name'] or settings.get('NAME'))
+        made.final_failure_handlers = [*made.final_failure_handlers, *final_handlers]
         for attribute, value in given_settings(options).items():
             setattr(made, attribute, value)
         set_health(made, options)
@@ -181,15 +188,15 @@ def queues_of(cli_config: CliConfig, names: Sequence[str]) -> list[Any]:
     ]
 
 
-def exception_handlers(names: Sequence[str]) -> list[Any]:
-    """The functions that `--exception-handler` names, in order."""
-    return [_handler(name) for name in names]
+def exception_handlers(names: Sequence[str], option: str = '--exception-handler') -> list[Any]:
+    """The functions that an option names, in order."""
+    return [_handler(name, option) for name in names]
 
 
-def _handler(name: str) -> Any:
-    found = imported('--exception-handler', name, import_attribute)
+def _handler(name: str, option: str) -> Any:
+    found = imported(option, name, import_attribute)
     if not callable(found):
-        raise wrong_option('--exception-handler', f'{name!r} is {found!r}, which cannot be called')
+        raise wrong_option(option, f'{name!r} is {found!r}, which cannot be called')
     return found
 
 

@@ -21,6 +21,11 @@ from rq.worker_pool import WorkerPool
 @click.option('--burst', '-b', is_flag=True, help='Quit when all work is done.')
 @click.option('--logging-level', '-l', default='INFO', help='DEBUG, INFO, WARNING, ERROR or CRITICAL.')
 @click.option('--exception-handler', multiple=True, help='Dotted name of an exception handler; repeatable.')
+@click.option(
+    '--final-failure-handler',
+    multiple=True,
+    help='Dotted name of a function to tell of jobs that are not tried again; repeatable.',
+)
 @click.option('--verbose', '-v', is_flag=True, help='Say more.')
 @click.option('--quiet', '-q', is_flag=True, help='Say less.')
 @click.option('--log-format', default=DEFAULT_LOGGING_FORMAT, help='Format of the log lines.')
@@ -47,6 +52,7 @@ def worker_pool(cli_config: CliConfig, queues: tuple[str, ...], **options: Any) 
         job_class=cli_config.job_class,
         queue_class=cli_config.queue_class,
         exception_handlers=exception_handlers(options['exception_handler']),
+        final_failure_handlers=exception_handlers(options['final_failure_handler'], '--final-failure-handler'),
     )
     pool.worker_settings |= given_settings(options)
     set_health(pool, options)

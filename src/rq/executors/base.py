@@ -25,6 +25,8 @@ class Running:
     told: int = 0
     taken_at: float = 0.0  # monotonic time at which it was asked for
     words: str = ''  # where it was when its time was over
+    keeps_output: bool = False  # what it prints and logs is to be kept if it fails
+    ring: Any = None  # where that is, when it runs in a process of its own
     ended: bool = False
     begun: bool = False  # the store knows that user code may run
     settled: bool = False  # its outcome is written already, and handlers of era A are told of it

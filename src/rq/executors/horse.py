@@ -7,6 +7,7 @@ import fcntl
 import marshal
 import os
 import signal
+import socket
 import struct
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from rq.executors import tree
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _LENGTH = struct.Struct('!I')
+_MOST = 1 << 30  # bytes of a message: what claims to be longer is something else, such as text
 FLUSH_SECONDS = 0.5  # how long a horse may try, at its end, to write what its job printed
 #: without the enums that signal.signal makes of its answer, which cost a horse two dozen page faults a call
 set_handler: Any = getattr(signal.signal, '__wrapped__', signal.signal)
@@ -57,6 +59,8 @@ class Frames:
         messages = []
         while len(self._buffer) >= _LENGTH.size:
             size = _LENGTH.unpack_from(self._buffer)[0] + _LENGTH.size
+            if size > _MOST:
+                raise ValueError('this is no message')
             if len(self._buffer) < size:
                 break
             messages.append(marshal.loads(bytes(self._buffer[_LENGTH.size : size])))
@@ -91,6 +95,11 @@ class Reporter:
         data = memoryview(frame(message))
         while data:
             data = data[os.write(self._descriptor, data) :]
+
+    def pass_on(self, message: dict[str, Any], descriptor: int) -> None:
+        """One message with a descriptor, for a parent that waits for one."""
+        with socket.socket(fileno=os.dup(self._descriptor)) as end:
+            socket.send_fds(end, [frame(message)], [descriptor])
 
     def say(self, message: dict[str, Any]) -> None:
         """The same, if it can be said."""

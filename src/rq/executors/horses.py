@@ -21,6 +21,7 @@ from rq.executors.nursery import Nursery, is_possible
 from rq.executors.pulse import Pulse
 from rq.executors.reins import Horse
 from rq.failure.notify import Settlement, unpack
+from rq.perform.output import Ring
 
 Ride = Callable[[Reporter], None]
 MOST_SPARES = 2
@@ -129,6 +130,7 @@ class Stable:
 
     def _mount(self, horse: Horse, running: Running) -> None:
         horse.running = running
+        horse.passed = [] if running.keeps_output else None
         self._horses.append(horse)
 
     def _take_spare(self) -> Horse:
@@ -237,6 +239,8 @@ class Stable:
                 self._answer(horse, self._on_note(running, message['failure'], message['told']))
             elif message['do'] == 'words':
                 running.words = message['text']
+            elif message['do'] == 'output' and horse.passed:
+                running.ring = Ring.of_file(horse.passed.pop())
             elif message['do'] == 'allow':
                 running.watch.allow(message['seconds'], time.monotonic(), message['phase'])
         return ended

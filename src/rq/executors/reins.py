@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import select
 import socket
+from array import array
 from typing import Any
 
 from rq.executors.base import Running
 from rq.executors.horse import Frames, frame
 from rq.executors.nursery import Nursery
+
+_INT = array('i').itemsize
 
 
 class Horse:
@@ -20,6 +23,7 @@ class Horse:
         self._nursery = nursery  # whose child it is; ours without one
         self.running: Running | None = None
         self.leaving_since: float | None = None
+        self.passed: list[int] | None = None  # descriptors it was to pass on; None: it is not to
         self.takes_along = False  # its job timed out: what it has started ends with it
         self._socket: socket.socket | None = end
         self._frames = Frames()
@@ -47,17 +51,33 @@ class Horse:
         messages: list[Any] = []
         while self._socket is not None:
             try:
-                data = self._socket.recv(1 << 18, socket.MSG_DONTWAIT)
+                messages += self._messages(self._receive())
             except BlockingIOError:
                 break
-            except OSError:
-                data = b''
-            if not data:
+            except (OSError, EOFError, ValueError, TypeError):
+                # its end; or something else was written there, by a job, whose horse settles by itself then
                 self._socket.close()
                 self._socket = None
-                break
-            messages += self._frames.feed(data)
         return messages
+
+    def _messages(self, data: bytes) -> list[Any]:
+        if not data:
+            raise EOFError
+        found = self._frames.feed(data)
+        if not all(isinstance(one, dict) for one in found):
+            raise TypeError('this is no message')
+        return found
+
+    def _receive(self) -> bytes:
+        assert self._socket is not None
+        if self.passed is None:
+            return self._socket.recv(1 << 18, socket.MSG_DONTWAIT)
+        room = socket.CMSG_SPACE(4 * _INT)  # not socket.recv_fds: it forgets the flags
+        data, extras, _, _ = self._socket.recvmsg(1 << 18, room, socket.MSG_DONTWAIT)
+        for level, kind, raw in extras:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                self.passed += array('i', raw[: len(raw) // _INT * _INT])
+        return data
 
     def is_dead(self) -> bool:
         """Whether it has exited; it stays unreaped, so that its group can still be signalled."""
@@ -98,6 +118,9 @@ class Horse:
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
+        for descriptor in self.passed or ():
+            os.close(descriptor)
+        self.passed = None
 
 
 def _open_pidfd(pid: int) -> int | None:

@@ -6,19 +6,28 @@ The origins of a failure are so many ways to build a `Failure`, not so many pipe
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+import os
+import socket
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from rq.defaults import MAX_TRACEBACK_BYTES
 from rq.exceptions import (
     AbandonedJobError,
+    ColdShutdown,
     HorseKilledError,
     InterruptedJobError,
     JobFailedError,
     PoisonJobError,
     StoppedJobError,
 )
+from rq.failure.keeping import locals_of
+from rq.rules.anatomy import describe as chain_of
+from rq.rules.anatomy import mro_of, to_json
 from rq.rules.exits import describe, read_status
+from rq.rules.scrub import Scrubber
+from rq.rules.secrecy import secrets_of
 from rq.rules.wording import MESSAGE_BYTES, TEXT_BYTES, bounded, message_of, name_of, trace_of, traceback_text
 from rq.timeouts import JobTimeoutException
 from rq.types import ExcInfo
@@ -66,8 +75,15 @@ class Failure:
     exit_code: int | None = None
     peak_memory: int | None = None  # bytes
     pause: float = 0  # seconds to wait at least before another attempt
+    chain: list[dict[str, Any]] = field(default_factory=list)  # it and its causes, as `rules.anatomy` has them
+    mro: list[str] = field(default_factory=list)  # dotted names of its class and what that inherits from
+    fingerprint: str = ''  # what the exception itself says it is to be grouped by
+    output: str = ''  # the last that the job printed and logged, where that is kept
+    host: str = ''  # where the process of the job ran, and ...
+    pid: int | None = None  # ... which one it was
     heard: int = 0  # of its listeners (on_failure, then the chain), how many are not to be told again
     live: ExcInfo | None = field(default=None, repr=False)
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)  # values known to be secret; never stored
 
     @property
     def exc_info(self) -> ExcInfo:
@@ -88,8 +104,7 @@ class Failure:
 
     def to_dict(self) -> dict[str, Any]:
         """The storable part."""
-        values = asdict(Failure(**{**self.__dict__, 'live': None}))
-        del values['live']
+        values = {name: value for name, value in self.__dict__.items() if name not in ('live', 'secrets')}
         room = max(TEXT_BYTES - len(json.dumps(self.text)), 2 * MESSAGE_BYTES)
         attached = [bounded('\n\n'.join(self.attached), room)] if self.attached else []
         return {**values, 'kind': self.kind.value, 'attached': attached}
@@ -108,6 +123,12 @@ def from_dict(values: dict[str, Any]) -> Failure:
             signal=values.get('signal'),
             exit_code=values.get('exit_code'),
             peak_memory=values.get('peak_memory'),
+            chain=list(values.get('chain', ())),
+            mro=[str(one) for one in values.get('mro', ())],
+            fingerprint=str(values.get('fingerprint', '')),
+            output=str(values.get('output', '')),
+            host=str(values.get('host', '')),
+            pid=values.get('pid'),
             heard=int(values.get('heard', 0)),
             pause=float(values.get('pause', 0)),
         )
@@ -126,17 +147,58 @@ def _revive(failure: Failure) -> ExcInfo:
     return cls, cls(failure.message), None
 
 
-def capture(error: BaseException, kind: Kind = Kind.RAISED, retryable: bool = True) -> Failure:
-    """A live exception."""
+def capture(
+    error: BaseException,
+    kind: Kind = Kind.RAISED,
+    retryable: bool = True,
+    job: Any = None,
+    keeps_locals: bool = False,
+    secrets: frozenset[str] = frozenset(),
+) -> Failure:
+    """A live exception, in the process that has it. No text of it has a secret of its job, its frames or `secrets`."""
     cls = type(error)  # what it says of its class may be wrong, or raise
     if kind is Kind.RAISED and issubclass(cls, JobTimeoutException):
         kind = Kind.TIMED_OUT
-    words = name_of(cls), message_of(error), traceback_text(error)
-    return Failure(kind, *words, retryable, live=(cls, error, trace_of(error)))
+    scrubber = Scrubber(secrets | secrets_of(error, job))
+    words = name_of(cls), message_of(error, scrubber.text), traceback_text(error, scrubber.text)
+    return Failure(
+        kind,
+        *words,
+        retryable,
+        chain=_chain_of(error, scrubber, keeps_locals, words[2]),
+        mro=mro_of(cls),
+        fingerprint=scrubber.text(_fingerprint_of(error)),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        live=(cls, error, trace_of(error)),
+        secrets=scrubber.secrets,
+    )
+
+
+def _chain_of(error: BaseException, scrubber: Scrubber, keeps_locals: bool, text: str) -> list[dict[str, Any]]:
+    """As plain values; with locals as long as the whole attempt stays within its limit."""
+    if keeps_locals:
+        known = locals_of(error, scrubber)
+        found = to_json(chain_of(error, lambda frame: known.get(id(frame)), scrubber))
+        if len(json.dumps(found)) + len(json.dumps(text)) < MAX_TRACEBACK_BYTES - 2 * MESSAGE_BYTES:
+            return found
+    return to_json(chain_of(error, None, scrubber))
+
+
+def _fingerprint_of(error: BaseException) -> str:
+    """What an exception wants to be grouped by: its attribute `rq_fingerprint`, a text."""
+    try:
+        said = getattr(error, 'rq_fingerprint', '')
+    except ColdShutdown:
+        raise
+    except BaseException:
+        return ''
+    return bounded(said, MESSAGE_BYTES) if type(said) is str else ''
 
 
 def _without_exception(kind: Kind, message: str, text: str = '', **more: Any) -> Failure:
-    return Failure(kind, _CLASSES[kind].__name__, message, text or message, **more)
+    cls = _CLASSES[kind]
+    return Failure(kind, cls.__name__, message, text or message, mro=mro_of(cls), **more)
 
 
 def killed(raw_status: int | None, peak_kib: int | None) -> Failure:

@@ -8,23 +8,29 @@ from typing import Any
 from rq.defaults import HANDLER_TIMEOUT
 from rq.exceptions import ColdShutdown
 from rq.failure.capture import Failure, capture
+from rq.rules.parameters import masked_call
 from rq.rules.payload import UNEVALUATED
 from rq.timeouts import JobTimeoutException
 
 Handler = Callable[..., Any]
 ON_FAILURE = 'on_failure callback'
 _PHASE = 'exception handler '
-EVERYBODY = 1_000_000
+ON_FINAL = 'on_final_failure callback'
+FINAL_HANDLER = 'final failure handler '
+ASKING = 'interval function of the Retry'
+GROUPING = 'fingerprint hook'
+EVERYBODY = 1_000_000  # of the chain; who is told of a final failure comes after all others
+ENDED = 2 * EVERYBODY  # they have heard, too
 
 
-def fenced(what: str, failure: Failure | None, call: Callable[[], Any], log: Any) -> Any:
+def fenced(what: str, failure: Failure | None, call: Callable[[], Any], log: Any, job: Any = None) -> Any:
     """The value of user code that must not change the job's fate; its error is logged and attached."""
     try:
         return call()
     except ColdShutdown:
         raise
     except BaseException as error:
-        theirs = capture(error)
+        theirs = capture(error, job=job, secrets=failure.secrets if failure is not None else frozenset())
         log.error('%s raised %s: %s', what, theirs.type_name, theirs.message)
         if failure is not None:
             failure.attached.append(f'{what} raised too:\n{theirs.text}')
@@ -49,20 +55,33 @@ def walk(
         if failure is not None and failure.heard > number:
             continue
         allow(seconds, f'{_PHASE}{number}')
-        name = getattr(handler, '__qualname__', None) or repr(handler)
+        name = named(handler)
         log.debug('Job %s: calling exception handler %s', job.id, name)
 
         def in_time(handler: Handler = handler) -> Any:
             with penalty(seconds, JobTimeoutException, job_id=job.id):
                 return handler(job, *exc_info)
 
-        answer = fenced(f'Exception handler {name}', failure, in_time, log)
+        answer = fenced(f'Exception handler {name}', failure, in_time, log, job)
         if answer is not None and not answer:
             return
 
 
+def named(handler: Handler) -> str:
+    """A handler in words."""
+    return getattr(handler, '__qualname__', None) or repr(handler)
+
+
 def heard_by(phase: str) -> int:
     """How many listeners are not told again, because the one of this phase did not come to its end in its time."""
+    if phase == ON_FINAL:
+        return EVERYBODY + 1
+    if phase.startswith(FINAL_HANDLER):
+        return EVERYBODY + 1 + int(phase.removeprefix(FINAL_HANDLER))
+    if phase == GROUPING:
+        return ENDED
+    if phase == ASKING:
+        return 0  # nobody has been told yet
     if phase == ON_FAILURE:
         return 1
     number = phase.removeprefix(_PHASE)
@@ -74,7 +93,8 @@ def words_of(job: Any, tried: bool) -> dict[str, Any]:
     try:
         if tried and job._func_name is UNEVALUATED:
             return {'func': '<DeserializationError>'}
-        return {'func': job.func_name, 'arguments': job.args, 'kwargs': job.kwargs}
+        args, kwargs = masked_call(job.func_name, job.instance, job.args, job.kwargs)
+        return {'func': job.func_name, 'arguments': args, 'kwargs': kwargs}
     except ColdShutdown:
         raise
     except BaseException:

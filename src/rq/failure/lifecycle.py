@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rq.defaults import DEFAULT_FAILURE_TTL
+from rq.rules.scrub import scrub
 from rq.rules.status import JobStatus
 from rq.store.call import enqueue_on
 from rq.store.quarantine import quarantine
@@ -30,4 +31,4 @@ def record_job_failure(job: Any, exc_string: str, pipeline: Any) -> None:
     job.id  # noqa: B018 - makes the id
     job._status = job._stored_status = JobStatus.FAILED
     ttl = DEFAULT_FAILURE_TTL if job.failure_ttl is None else job.failure_ttl
-    enqueue_on(pipeline, quarantine(job, ttl, exc_string))
+    enqueue_on(pipeline, quarantine(job, ttl, scrub(exc_string)))

@@ -10,6 +10,7 @@ from typing import Any
 from rq.failure.delivery import tell_here
 from rq.rules.lease import Lease
 from rq.rules.names import shown
+from rq.rules.scrub import scrub
 from rq.store import settle
 from rq.store.call import Answer, Call, run
 
@@ -71,7 +72,7 @@ def _finished(one: Settlement, job_id: str) -> list[str]:
     else:
         kept = 'result will never expire, clean up result key manually'
     return [
-        f'Successfully completed {one.about} job in {seconds}s on worker {one.lease.worker}',
+        f'Successfully completed {scrub(one.about)[:200]} job in {seconds}s on worker {one.lease.worker}',
         f'{one.lease.queue}: Job OK ({job_id})',
         f'job {job_id} {kept}',
     ]

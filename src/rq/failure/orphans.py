@@ -13,7 +13,7 @@ from uuid import uuid4
 from rq.defaults import HANDLER_TIMEOUT, POISON_LOSSES
 from rq.failure import steps
 from rq.failure.capture import Failure, Kind, abandoned, from_dict, poison
-from rq.failure.handlers import fenced, walk
+from rq.failure.handlers import EVERYBODY, fenced, walk
 from rq.failure.notify import deliver, tell
 from rq.failure.outcome import of_failure
 from rq.rules.lease import CLEANER, Lease
@@ -47,6 +47,7 @@ class Here:
 
     log = logger
     handler_timeout = HANDLER_TIMEOUT
+    final_failure_handlers = ()  # those are a worker's; the job's own callback is told
 
     def __init__(self, connection: Any, handlers: Sequence[Any], penalty: type[Any], told: int) -> None:
         self.connection = connection
@@ -99,8 +100,10 @@ def _clean_one(orphan: claim.Orphan, registry: Any, queue: Any, name: str, handl
     failure = failure_of(orphan)
     lease = Lease(orphan.job_id, orphan.execution, registry.name, name)
     hooks: Any = Here(registry.connection, handlers, registry.death_penalty_class, orphan.told)
-    if orphan.told >= 2 and failure.kind is not Kind.POISON:
-        # the handlers were begun twice and took their process with them each time: settle without them
+    if orphan.told >= 2 and failure.kind is not Kind.POISON and failure.heard < EVERYBODY:
+        failure.heard = EVERYBODY  # the handlers were begun twice and took their process with them each time
+    elif orphan.told >= 2 and failure.kind is not Kind.POISON:
+        # so did those who wait for the end: settle without anybody
         job._failure = failure
         hooks.handle_job_failure(job, queue, None, failure.full_text, lease)
         return

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from rq.defaults import DEFAULT_FAILURE_TTL, UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
+from rq.defaults import DEFAULT_FAILURE_TTL, MAX_TRACEBACK_BYTES, UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
+from rq.failure import again
 from rq.failure.capture import Failure, Kind
+from rq.failure.grouping import Hook, grouped, of_returned
 from rq.failure.notify import Settlement
 from rq.rules.lease import Lease
-from rq.rules.retry import GiveUp, HandBack, Retry, Stop, TryAgain, decide, interval_of_returned
+from rq.rules.retry import GiveUp, HandBack, Retry, Stop, TryAgain
+from rq.rules.wording import last_of
 from rq.store.codec import encode_some, is_storable
 from rq.types import JobLike
 from rq.webhook import news_of
@@ -43,46 +47,80 @@ def _failure_ttl(job: JobLike) -> int:
     return DEFAULT_FAILURE_TTL if job.failure_ttl is None else job.failure_ttl
 
 
-def attempt_of(job: JobLike, lease: Lease, failure: Failure, text: str, final: bool) -> dict[str, Any]:
-    """What is remembered of an attempt with the job itself; `text` is empty where the result has it."""
+def attempt_of(
+    job: JobLike, lease: Lease, failure: Failure, text: str, final: bool, in_result: bool = False
+) -> dict[str, Any]:
+    """What is remembered of an attempt with the job itself, without the text where the result has it."""
     words: dict[str, Any] = {
         'kind': failure.kind.value,
         'type': failure.type_name,
         'message': failure.message,
         'worker': lease.worker,
+        'execution': lease.execution,
+        'final': final,
+        **dict(zip(('started', 'ended'), times(job), strict=False)),
     }
-    words |= {'execution': lease.execution, 'final': final, **({'text': text} if text else {})}
-    words |= dict(zip(('started', 'ended'), times(job), strict=False))
-    more = {'signal': failure.signal, 'exit_code': failure.exit_code}
-    return {**words, **{name: value for name, value in more.items() if value is not None}}
+    names = ('signal', 'exit_code', 'peak_memory', 'host', 'pid', 'chain')
+    more = {name: getattr(failure, name) for name in names}
+    words |= {name: value for name, value in more.items() if value not in (None, '', [])}
+    if text and not in_result:
+        words['text'] = text
+    if failure.output:  # its end counts, and it gets the room that the text leaves
+        taken = len(json.dumps(words)) + (len(json.dumps(text)) if in_result else 0)
+        words['output'] = last_of(failure.output, MAX_TRACEBACK_BYTES - taken)
+    return words
 
 
-def of_failure(job: JobLike, lease: Lease, failure: Failure, text: str, stored: bool = True) -> Settlement:
-    """The write for a failure: another attempt, or the end."""
+def of_failure(
+    job: JobLike, lease: Lease, failure: Failure, text: str, stored: bool = True, hook: Hook | None = None
+) -> Settlement:
+    """The write for a failure: another attempt, or the end. `hook`: see `grouping`."""
     put_right(job)
-    kinds = {Kind.STOPPED: 'stopped', Kind.INTERRUPTED: 'interrupted'}
-    decision = decide(kinds.get(failure.kind, 'failed'), job.retries_left, job.get_retry_interval(), failure.retryable)
+    decision = again.judge(job, failure)
     if isinstance(decision, TryAgain):
+        again.bind(job)
         job.retries_left = left = decision.retries_left
-        words: dict[str, Any] = {
-            'interval': max(decision.interval, failure.pause),
-            'front': job.enqueue_at_front_on_retry,
-        }
+        words: dict[str, Any] = {'interval': decision.interval, 'front': job.enqueue_at_front_on_retry}
         words |= {'times': times(job), 'fields': changed(job, retries_left=left)}
         words['attempt'] = attempt_of(job, lease, failure, text, False)
+        words |= grouped(job, failure, words['attempt'], hook)
         return Settlement('retry', lease, words, f'{left} retries left')
     if isinstance(decision, HandBack):
         return Settlement('release', lease)
     words = {'failure_ttl': _failure_ttl(job), 'text': text}
-    words['attempt'] = attempt_of(job, lease, failure, '' if stored else text, True)
+    words['attempt'] = attempt_of(job, lease, failure, text, True, in_result=stored)
     if isinstance(decision, Stop):
         started = job.started_at.timestamp() if job.started_at else ''
         return Settlement('stop', lease, {**words, 'fields': changed(job), 'started': started})
-    assert isinstance(decision, GiveUp)
+    again.unbind(job)
+    words |= grouped(job, failure, words['attempt'], hook)
     fields = changed(job) if job.retries_left is None else changed(job, retries_left=job.retries_left)
     news = news_of(job, 'failed', text, loads=failure.kind not in _DEADLY)
     words |= {'times': times(job), 'fields': fields, 'stored': stored, 'news': news}
-    return Settlement('fail', lease, words, f'{failure.type_name}: {failure.message[:200]}')
+    why = f' ({decision.why})' if decision.why else ''
+    return Settlement('fail', lease, words, f'{failure.type_name}: {failure.message[:200]}{why}')
+
+
+def of_retry_later(job: JobLike, lease: Lease, failure: Failure, retry: Retry) -> Settlement:
+    """The write for a job that raised RetryLater, and may: as if it had returned that Retry, but it takes its own."""
+    put_right(job)
+    left = retry.max - 1
+    if job.retries_left is None:
+        job.number_of_retries = (job.number_of_retries or 0) + 1
+        count = {'number_of_retries': job.number_of_retries}
+    else:
+        job.retries_left = left
+        count = {'retries_left': left}
+    again.bind(job)
+    words = {
+        'interval': retry.intervals[0],
+        'front': job.enqueue_at_front_on_retry,
+        'result_ttl': _failure_ttl(job),
+        'value': _dump_retry(job, retry),
+        'times': times(job),
+        'fields': changed(job, **count),
+    }
+    return Settlement('retry_returned', lease, words, failure.message[:200])
 
 
 def of_returned_retry(job: JobLike, lease: Lease, retry: Retry) -> Settlement:
@@ -90,17 +128,19 @@ def of_returned_retry(job: JobLike, lease: Lease, retry: Retry) -> Settlement:
     put_right(job)
     made = job.number_of_retries or 0
     value = _dump_retry(job, retry)
-    if made >= retry.max:
+    decision = again.judge_returned(job, retry)
+    if isinstance(decision, GiveUp):
+        again.unbind(job)
         words = {'failure_ttl': _failure_ttl(job), 'text': '', 'times': times(job), 'fields': changed(job)}
-        words['news'] = news_of(job, 'failed')
-        about = f'it asked for more than {retry.max} retries'
-        return Settlement('fail', lease, {**words, 'returned': value}, about)
+        words |= {'news': news_of(job, 'failed'), **of_returned(job, retry.max)}
+        return Settlement('fail', lease, {**words, 'returned': value}, decision.why)
+    again.bind(job, retry.policy)
     job.number_of_retries = made + 1
     more: dict[str, Any] = {'number_of_retries': made + 1}
     if retry.enqueue_at_front or job.enqueue_at_front_on_retry:
         more['enqueue_at_front_on_retry'] = int(bool(retry.enqueue_at_front))
     words = {
-        'interval': interval_of_returned(retry.intervals, made),
+        'interval': decision.interval,
         'front': bool(retry.enqueue_at_front or job.enqueue_at_front_on_retry),
         'result_ttl': _failure_ttl(job),
         'value': value,

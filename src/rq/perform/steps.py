@@ -7,9 +7,12 @@ from typing import Any
 
 from rq.eras import serving
 from rq.exceptions import ColdShutdown, DeserializationError, NotImportableError, PayloadError
+from rq.failure import again
 from rq.failure import steps as failure_steps
 from rq.failure.capture import Failure, Kind, capture
+from rq.perform import output
 from rq.perform.success import dump_result, tell_success
+from rq.rules.keeping import LOCALS, OUTPUT, keeps
 from rq.rules.retry import Retry
 from rq.timeouts import JobTimeoutException
 from rq.types import Hooks, JobLike
@@ -23,10 +26,13 @@ def run(job: JobLike, queue: Any, execution: Any, hooks: Hooks) -> bool:
     """One job, here, from begun to settled. Returns whether it succeeded."""
     began: Failure | None = None
     try:
+        if hooks.default_retry is not None:
+            job._default_retry = hooks.default_retry
         hooks.prepare_job_execution(job, len(hooks.queues) == 1)
         value = call_in_time(job, hooks)
         hooks.handle_execution_ended(job, queue, 0)
         if isinstance(value, Retry):
+            again.ask_returned(job, value, hooks)
             hooks.handle_job_retry(job, queue, value, queue.started_job_registry, execution)
             return True
         began = succeed(job, queue, execution, value, hooks)
@@ -35,8 +41,10 @@ def run(job: JobLike, queue: Any, execution: Any, hooks: Hooks) -> bool:
     except ColdShutdown:
         raise
     except BaseException as error:
-        began = classify(job, error)
+        began = classify(job, error, hooks)
         hooks.handle_execution_ended(job, queue, 0)
+    if hooks.ring is not None:
+        began.output = output.taken(hooks, began.secrets)
     failure_steps.run(job, queue, execution, began, hooks)
     return False
 
@@ -45,11 +53,13 @@ def call_in_time(job: JobLike, hooks: Hooks) -> Any:
     """The function's value. Loading and importing count in the timeout, because they may hang too."""
     if job._broken:
         raise PayloadError('The record of this job has fields that cannot be read: ' + '; '.join(_named(job._broken)))
+    if job.retry_policy is not None:
+        again.refuse_late(job)
     timeout = DEFAULT_TIMEOUT if job.timeout is None else job.timeout
     home = os.getpid()
     try:
         with hooks.death_penalty_class(timeout, JobTimeoutException, job_id=job.id):
-            return job.perform()
+            return output.perform(job, hooks) if keeps(OUTPUT, job, hooks) else job.perform()
     finally:
         if os.getpid() != home:
             os._exit(0)  # a forked descendant fell out of the function: it has no say in the outcome
@@ -69,15 +79,15 @@ def succeed(job: JobLike, queue: Any, execution: Any, value: Any, hooks: Hooks) 
     except ColdShutdown:
         raise
     except BaseException as error:
-        return capture(error, retryable=False)
+        return capture(error, retryable=False, job=job)
 
 
-def classify(job: JobLike, error: BaseException) -> Failure:
+def classify(job: JobLike, error: BaseException, hooks: Hooks) -> Failure:
     """Which kind of failure an exception from loading, importing or calling is."""
     cls = type(error)  # not isinstance: that asks the error for its class
     if issubclass(cls, DeserializationError):
-        return capture(error, Kind.UNDECODABLE)
+        return capture(error, Kind.UNDECODABLE, job=job)
     # before the call only the import can raise these; a module may also call sys.exit
     if not job._called and issubclass(cls, NotImportableError | SystemExit):
-        return capture(error, Kind.NOT_IMPORTABLE)
-    return capture(error)
+        return capture(error, Kind.NOT_IMPORTABLE, job=job)
+    return capture(error, job=job, keeps_locals=keeps(LOCALS, job, hooks))

@@ -28,7 +28,7 @@ def dump_result(job: JobLike, value: Any) -> bytes | None:
     except Exception as error:
         text = UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
         why = f'its result of type {type(value).__qualname__} cannot be stored ({type(error).__name__}: '
-        why += f'{capture(error).message}); return what the serializer can dump, or None'
+        why += f'{capture(error, job=job).message}); return what the serializer can dump, or None'
     else:
         if len(data) <= MAX_PAYLOAD_BYTES:
             return data
@@ -71,4 +71,4 @@ def of_success(job: JobLike, lease: Lease, value: bytes | None, default_ttl: int
     if job._new_warning or job.warning:  # an older one is over
         left['warning'] = job._new_warning
     words |= {'fields': changed(job, **left), 'news': news_of(job, 'finished')}
-    return Settlement('finish', lease, words, str(job.description or '')[:200])
+    return Settlement('finish', lease, words, str(job.description or '')[:1000])

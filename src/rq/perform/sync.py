@@ -20,7 +20,7 @@ def run(job: Any) -> None:
     try:
         value = perform(job)
     except BaseException as error:
-        _fail(job, capture(error))
+        _fail(job, capture(error, job=job))
         return
     job.execute_success_callback(job_penalty(job), value)
     send_all(job, 'finished')
@@ -44,7 +44,11 @@ def _fail(job: Any, failure: Failure) -> None:
     ttl = DEFAULT_FAILURE_TTL if job.failure_ttl is None else job.failure_ttl
     fields = {'type': 2, 'worker_name': '', 'exc_string': settle.encode_text(failure.full_text)}
     _settle(job, JobStatus.FAILED, ttl, fields)
-    job.execute_failure_callback(job_penalty(job), *failure.exc_info)
+    job._failure, failure.retryable = failure, False  # nothing is tried again here
+    try:
+        job.execute_failure_callback(job_penalty(job), *failure.exc_info)
+    finally:
+        job.execute_final_failure_callback(job_penalty(job), *failure.exc_info)
     send_all(job, 'failed', failure.full_text)
 
 

@@ -31,6 +31,8 @@ class EnqueueArgs(NamedTuple):
     args: Any
     kwargs: Any
     webhooks: Any
+    on_final_failure: Any
+    keep_on_failure: Any
 
 
 #: keyword of enqueue() -> its default
@@ -38,6 +40,7 @@ _OURS: dict[str, Any] = {
     'job_timeout': None, 'description': None, 'result_ttl': None, 'ttl': None, 'failure_ttl': None, 'depends_on': None,
     'job_id': None, 'at_front': False, 'meta': None, 'retry': None, 'repeat': None, 'on_success': None,
     'on_failure': None, 'on_stopped': None, 'rate_limit': None, 'pipeline': None, 'unique': False, 'webhooks': None,
+    'on_final_failure': None, 'keep_on_failure': None,
 }  # fmt: skip
 
 

@@ -10,13 +10,15 @@ import importlib
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, cast
 
 from rq.defaults import MAX_NAME_LENGTH, MAX_TEXT_LENGTH
 from rq.exceptions import ColdShutdown, NotImportableError
+from rq.rules.scrub import HIDDEN, is_secret_name, scrub
 from rq.timeouts import BaseTimeoutException
 
+_LOOKED_AT = 2000  # characters of a value beyond those shown in which secrets are found
 _JOB_ID = re.compile(r'[A-Za-z0-9_-]+')
 
 
@@ -110,14 +112,33 @@ def truncate_long_string(data: str, max_length: int | None = None) -> str:
 
 
 def get_call_string(
-    func_name: str | None, args: Any, kwargs: Mapping[Any, Any], max_length: int | None = None
+    func_name: str | None,
+    args: Any,
+    kwargs: Mapping[Any, Any],
+    max_length: int | None = None,
+    hidden: Container[int] = (),
 ) -> str | None:
-    """The call as one would write it, each value cut to `max_length`; None without a function name."""
+    """The call as one would write it, each value cut to `max_length`; None without a function name.
+
+    Secrets are not shown: values of keywords that mean one, positional arguments at the places in `hidden`.
+    """
     if func_name is None:
         return None
-    shown = [truncate_long_string(_shown(value), max_length) for value in args]
-    shown += sorted(f'{key}={truncate_long_string(_shown(value), max_length)}' for key, value in kwargs.items())
+    shown = [HIDDEN if place in hidden else _without_secrets(value, max_length) for place, value in enumerate(args)]
+    shown += sorted(
+        f'{key}={HIDDEN if is_secret_name(key) else _without_secrets(value, max_length)}'
+        for key, value in kwargs.items()
+    )
     return truncate_long_string(f'{func_name}({", ".join(shown)})', MAX_TEXT_LENGTH - len('...'))
+
+
+def _without_secrets(value: Any, max_length: int | None) -> str:
+    """Scrubbed before it is cut: half a secret is not known as one."""
+    text = _shown(value)
+    if max_length is None:
+        return scrub(text)
+    found = scrub(text[: max_length + _LOOKED_AT])
+    return truncate_long_string(found if len(text) <= max_length + _LOOKED_AT else f'{found}...', max_length)
 
 
 def _shown(value: Any) -> str:

@@ -12,7 +12,8 @@ from uuid import uuid4
 from rq.defaults import UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
 from rq.rules.names import validate_job_id
 from rq.rules.payload import UNEVALUATED, Payload
-from rq.rules.retry import interval_after_failure
+from rq.rules.policy import Policy
+from rq.rules.retry import Retry, interval_after_failure, retries_used
 from rq.rules.status import JobStatus
 from rq.timeouts import BaseTimeoutException
 
@@ -26,10 +27,42 @@ TOUCHABLE = (
     'retries_left',
     'number_of_retries',
     'retry_intervals',
+    'retry_policy',
     'enqueue_at_front',
     'enqueue_at_front_on_retry',
     'repeats_left',
     'repeat_intervals',
+)
+
+
+#: What a copy of a job has from it, beside call, notes and retries; all else is of the one job's own life.
+SETTINGS = (
+    'timeout',
+    'result_ttl',
+    'failure_ttl',
+    'ttl',
+    'group_id',
+    '_success_callback_name',
+    '_success_callback_timeout',
+    '_failure_callback_name',
+    '_failure_callback_timeout',
+    '_stopped_callback_name',
+    '_stopped_callback_timeout',
+    '_final_callback_name',
+    '_final_callback_timeout',
+    '_dependency_id',
+    '_dependency_ids',
+    'allow_dependency_failures',
+    'enqueue_at_front',
+    'enqueue_at_front_on_retry',
+    'retry_intervals',
+    'retry_policy',
+    'repeats_left',
+    'repeat_intervals',
+    'webhooks',
+    'rate_limit_key',
+    'rate_limit_concurrency',
+    'keep_on_failure',
 )
 
 
@@ -43,6 +76,9 @@ class JobRecord(Payload):
         self.created_at: datetime | None = None
         self.description: str | None = None
         self.origin = ''
+        self.enqueued_from: str | None = None  # where the program that enqueued it did so: file:line function
+        self.copy_of: str | None = None  # the id of the job that this one is a copy of
+        self.keep_on_failure: str | None = None  # as `rules.keeping` has it
         self._status: JobStatus | None = None
         self.enqueued_at: datetime | None = None
         self.started_at: datetime | None = None
@@ -61,6 +97,7 @@ class JobRecord(Payload):
         self._restore_callbacks()
         self.retries_left: int | None = None
         self.retry_intervals: list[int] | None = None
+        self.retry_policy: Policy | None = None  # what a Retry says beyond these two
         self.number_of_retries: int | None = None
         self.enqueue_at_front: bool | None = None
         self.enqueue_at_front_on_retry = False
@@ -103,6 +140,9 @@ class JobRecord(Payload):
         self._stopped_callback_name: str | None = None
         self._stopped_callback: Any = UNEVALUATED
         self._stopped_callback_timeout: int | None = None
+        self._final_callback_name: str | None = None
+        self._final_callback: Any = UNEVALUATED
+        self._final_callback_timeout: int | None = None
 
     # Loading runs code of whoever wrote the bytes: only for who asks, never in the process that merely passes them on.
 
@@ -151,6 +191,27 @@ class JobRecord(Payload):
         self.__dict__.update(plain)
         for name in lazy:
             self.__dict__[name] = UNEVALUATED
+
+    def adopt_retry(self, retry: Any) -> None:
+        """Take over what a Retry says; False is no retry at all, whatever the defaults are."""
+        if retry is False:
+            self.retries_left = 0
+            return
+        if not isinstance(retry, Retry):
+            raise TypeError(f'retry={retry!r} is no Retry; write retry=Retry(max=3)')
+        self.retries_left, self.retry_intervals, self.retry_policy = retry.max, retry.intervals, retry.policy
+        self.enqueue_at_front_on_retry = retry.enqueue_at_front
+
+    def settings_of(self, other: JobRecord, attempts: list[dict[str, Any]]) -> None:
+        """Be set up as another record was at first; `attempts`: what is remembered of those that failed."""
+        for name in SETTINGS:
+            value = other.__dict__[name]
+            self.__dict__[name] = list(value) if isinstance(value, list) else value
+        self.copy_of, self.origin = other.id, other.origin
+        if other.retry_policy is not None:
+            self.retries_left = other.retry_policy.max
+        elif other.retries_left is not None:
+            self.retries_left = other.retries_left + retries_used(attempts)
 
     @property
     def should_retry(self) -> bool:

@@ -25,6 +25,11 @@ class Respawn:
         self._not_before = now + pause
         return pause
 
+    def failed(self, now: float) -> float:
+        """No worker could be started at all; returns the pause before the next try, in seconds."""
+        self._streak = max(self._streak, self._free)
+        return self.died(now, now)
+
     def may(self, now: float) -> bool:
         """Whether the pause is over."""
         return now >= self._not_before

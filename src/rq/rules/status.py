@@ -76,6 +76,9 @@ TABLE: dict[str, Move] = {
     'return_aside': _move(EVERY, 'queued rate_limited'),
     'delete': Move(EVERY, NOWHERE),
     'empty': Move(EVERY, NOWHERE),
+    'requeue_many': _move('failed', 'queued rate_limited'),
+    'delete_many': _move('failed'),
+    'cancel_many': _move('failed', 'canceled'),
 }
 
 

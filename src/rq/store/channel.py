@@ -17,7 +17,7 @@ def publish(connection: Redis, worker_name: str, payload: dict[str, Any]) -> int
 
 
 class Listener:
-    """Subscribed to one worker's channel. `fileno` is for select; `messages` then reads what has come."""
+    """Subscribed to one worker's channel. `fileno` is for poll; `messages` then reads what has come."""
 
     def __init__(self, client: Redis, worker_name: str) -> None:
         client_: Any = client

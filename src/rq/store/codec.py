@@ -17,6 +17,7 @@ from typing import Any
 from rq.defaults import MAX_ATTEMPT_BYTES, MAX_PAYLOAD_BYTES, MAX_TEXT_LENGTH
 from rq.exceptions import PayloadTooLargeError
 from rq.rules.payload import UNEVALUATED
+from rq.rules.policy import Policy, policy_text, read_policy
 from rq.rules.record import JobRecord
 from rq.rules.status import JobStatus
 from rq.rules.timing import str_to_date, utcformat
@@ -76,6 +77,14 @@ def _read_webhooks(raw: bytes) -> list[Webhook]:
         return []
 
 
+def _read_policy(raw: bytes) -> Policy | None:
+    try:
+        return read_policy(raw.decode())
+    except ValueError as error:
+        logger.warning('the retry policy of a job cannot be read, its plain intervals count: %s', error)
+        return None
+
+
 _PLAIN: Callable[[Any], Value] = lambda value: value  # noqa: E731
 
 #: hash field, attribute, writer, reader. None and empty values are not written.
@@ -89,6 +98,9 @@ _FIELDS: tuple[tuple[str, str, Callable[[Any], Value], Callable[[bytes], Any]], 
     ('last_heartbeat', 'last_heartbeat', _time, str_to_date),
     ('worker_name', 'worker_name', _PLAIN, _text),
     ('group_id', 'group_id', _PLAIN, _text),
+    ('enqueued_from', 'enqueued_from', _PLAIN, _text),
+    ('copy_of', 'copy_of', _PLAIN, _text),
+    ('keep_on_failure', 'keep_on_failure', _PLAIN, _text),
     ('timeout', 'timeout', _PLAIN, _number),
     ('result_ttl', 'result_ttl', _PLAIN, int),
     ('failure_ttl', 'failure_ttl', _PLAIN, int),
@@ -99,6 +111,8 @@ _FIELDS: tuple[tuple[str, str, Callable[[Any], Value], Callable[[bytes], Any]], 
     ('failure_callback_timeout', '_failure_callback_timeout', _PLAIN, int),
     ('stopped_callback_name', '_stopped_callback_name', _PLAIN, _text),
     ('stopped_callback_timeout', '_stopped_callback_timeout', _PLAIN, int),
+    ('final_callback_name', '_final_callback_name', _PLAIN, _text),
+    ('final_callback_timeout', '_final_callback_timeout', _PLAIN, int),
     ('dependency_id', '_dependency_id', _PLAIN, _text),
     ('dependency_ids', '_dependency_ids', _json, _list_of(str)),
     ('allow_dependency_failures', 'allow_dependency_failures', int, _flag),
@@ -106,6 +120,7 @@ _FIELDS: tuple[tuple[str, str, Callable[[Any], Value], Callable[[bytes], Any]], 
     ('enqueue_at_front_on_retry', 'enqueue_at_front_on_retry', int, _flag),
     ('retries_left', 'retries_left', _PLAIN, int),
     ('retry_intervals', 'retry_intervals', _json, _list_of(int, float)),
+    ('retry_policy', 'retry_policy', policy_text, _read_policy),
     ('number_of_retries', 'number_of_retries', _PLAIN, int),
     ('repeats_left', 'repeats_left', _PLAIN, int),
     ('repeat_intervals', 'repeat_intervals', _json, _list_of(int, float)),
@@ -258,6 +273,11 @@ def _decode_status(record: JobRecord, raw: Mapping[bytes, bytes], broken: dict[s
 
 def _decode_meta(record: JobRecord, stored: bytes) -> None:
     record._stored_meta, record._meta = stored or None, UNEVALUATED if stored else {}
+
+
+def field_names() -> tuple[str, ...]:
+    """The fields of a record that stand for its attributes, as a hash has them."""
+    return tuple(field for field, _, _, _ in _FIELDS)
 
 
 def flat(fields: Mapping[str, Value]) -> list[Value]:

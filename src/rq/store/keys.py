@@ -40,11 +40,29 @@ Ours (RQ 3.0 ignores them):
   rq:outbox                         zset    news of outcomes (JSON) to be told outside, score: when to tell, in ms
   rq:deliveries                     list    tries of webhooks, newest first, each "<ms> <JSON>"; capped, expires
   rq:releasing                      hash    job -> how far the release of its many dependents has come
-  fields of the job hash            execution (last claimer), nonce (of the last enqueue), again (queue it after its
-                                    outcome: 1 or front, and the queue if another), slot_of (the rate limit whose slot
-                                    its execution holds, when that enqueue named another), lost and lost_at
-                                    (workers lost on it, since when in ms), warning (why its result is not stored),
-                                    attempts (how many failed), attempt:0 to attempt:9 (the latest ten, by number % 10)
+  rq:bulk:<action>                  hash    an action on many failed jobs: began, number and answer of its latest batch;
+                                            expires
+  rq:failures                       zset    ids of failure groups, score: last seen, in ms; a thousand at most
+  rq:failure:<group>                hash    failures with one cause: kind, type, title, frames, message (the latest,
+                                            without what changes); count, first_seen, last_seen, resolved_at,
+                                            regressed_at, muted_until (ms); state; trend (168 counts of eight
+                                            digits) up to `hour`; jobs (ten latest ids, by lines); places
+                                            (number of its buckets), and for each queue and function
+                                            "in:<queue>\\n<function>": number of the bucket and count; "in:"
+                                            for all beyond sixty-three
+  rq:failed-in:<group>:<number>     zset    a bucket: ids of jobs that failed there, score: when, in ms. An entry holds
+                                            while the job is failed, names the bucket, and was not started since
+  rq:failures-tidying               hash    how far the look for entries that do not hold has come; expires
+  fields of the job hash            failed_in (bucket of a failed job), execution (last claimer), nonce (of the
+                                    last enqueue), again (queue it after its outcome: 1 or front, and the queue if
+                                    another), slot_of (the rate limit whose slot its execution holds, when that
+                                    enqueue named another), lost and lost_at (workers lost on
+                                    it, since when in ms), warning (why its result is not stored),
+                                    attempts (how many failed), attempt:0 to attempt:9 (the latest ten, by number % 10),
+                                    enqueued_from (file:line function of the program, at most 64 bytes), copy_of (id of
+                                    the job it is a copy of), final_callback_name, final_callback_timeout
+                                    (on_final_failure), retry_policy (JSON: what a Retry says beyond retries_left and
+                                    retry_intervals), keep_on_failure (locals, output: what is kept of an attempt)
   fields of the execution hash      begun (user code may have run), failure (noted), told (times handlers were begun),
                                     slot_of (of a deleted job: the rate limit whose slot it holds to its end)
   fields of the worker hash         instance (one per process), claim (first execution id of its latest claim),
@@ -70,6 +88,8 @@ GROUP_PREFIX = f'{PREFIX}:group:'
 LIMITS = f'{PREFIX}:rl-keys'
 OUTBOX = f'{PREFIX}:outbox'
 DELIVERIES = f'{PREFIX}:deliveries'
+FAILURES = f'{PREFIX}:failures'
+TIDYING = f'{PREFIX}:failures-tidying'
 RELEASING = f'{PREFIX}:releasing'
 HEARD = f'{PREFIX}:heard'
 
@@ -172,8 +192,23 @@ def workers(queue_name: str) -> str:
     return f'{PREFIX}:workers:{queue_name}'
 
 
+def bulk(action: str) -> str:
+    """What an action on many jobs has done."""
+    return f'{PREFIX}:bulk:{action}'
+
+
 def group(name: str) -> str:
     return f'{GROUP_PREFIX}{name}'
+
+
+def failure(group_id: str) -> str:
+    """A group of failures with one cause."""
+    return f'{PREFIX}:failure:{group_id}'
+
+
+def failed_in(bucket: str) -> str:
+    """Jobs of one failure group, queue and function that have failed."""
+    return f'{PREFIX}:failed-in:{bucket}'
 
 
 def limit(name: str) -> str:

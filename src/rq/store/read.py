@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from redis import Redis
 
 
+#: the fields of a job's hash that hold its latest failed attempts
+ATTEMPTS = [f'attempt:{number}' for number in range(10)]
+
+
 def job(connection: Any, job_id: str) -> dict[bytes, bytes]:
     """The hash of a job; empty when there is none, `ValueError` when its key holds something else."""
     try:
@@ -46,7 +50,7 @@ def field(connection: Any, job_id: str, name: str) -> bytes | None:
 
 def attempts(connection: Any, job_id: str) -> list[dict[str, Any]]:
     """What is remembered of the latest failed attempts of a job, the first one first."""
-    return codec.attempts(connection.hmget(keys.job(job_id), [f'attempt:{number}' for number in range(10)]))
+    return codec.attempts(connection.hmget(keys.job(job_id), ATTEMPTS))
 
 
 def statuses(connection: Any, job_ids: Iterable[str]) -> list[str | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rq.rules.lease import CLEANER, Lease
@@ -55,6 +55,11 @@ def _packed(attempt: Mapping[str, Any] | None) -> bytes:
     return zlib.compress(json.dumps(attempt).encode(), 1) if attempt else b''
 
 
+def _counted(cause: Sequence[str]) -> str:
+    """The words of a cause (`rules.fingerprint.Cause.words`) as the scripts count them."""
+    return '\x1f'.join(cause)
+
+
 def _texts(times: Times) -> list[str]:
     """Started, ended, seconds as the scripts take them."""
     return [f'{value:.6f}' for value in times] if times else ['', '', '']
@@ -99,17 +104,18 @@ def fail(
     news: str = '',
     attempt: Mapping[str, Any] | None = None,
     keep: int = 0,
+    cause: Sequence[str] = (),
 ) -> Call[Answer]:
     """The job is given up. `returned`: the serialized Retry of a job that asked for more than its retries.
 
-    `keep`: so many failed jobs of the queue are to stay, the latest ones; 0 is all.
+    `keep`: so many failed jobs of the queue are to stay, the latest ones; 0 is all. `cause`: the words of its group.
     """
     kind, name, value = 2, 'exc_string', encode_text(text)
     if returned is not None:
         kind, name, value = 5, 'return_value', encode_value(returned)
     worker = '' if lease.worker.startswith(CLEANER) else lease.worker
     arguments: list[Argument] = [failure_ttl, int(stored), kind, worker, *_texts(times), name, value, news]
-    arguments += [_packed(attempt), keep]
+    arguments += [_packed(attempt), keep, _counted(cause)]
     # without the default handler only the status is kept, as in RQ
     arguments += _with_end(times if stored else (), fields)
     return _call('fail', 'failed', lease, now, arguments)
@@ -121,15 +127,16 @@ def stop(
 ) -> Call[Answer]:  # fmt: skip
     """The execution was stopped on purpose; its end is nobody's measure, so only its begin is kept."""
     arguments: list[Argument] = [failure_ttl, 1, 2, lease.worker, started, '', '', 'exc_string', encode_text(text), '']
-    return _call('stop', 'failed', lease, now, [*arguments, _packed(attempt), keep, *codec.flat(fields)])
+    return _call('stop', 'failed', lease, now, [*arguments, _packed(attempt), keep, '', *codec.flat(fields)])
 
 
 def retry(
     lease: Lease, interval: float, front: bool, times: Times, fields: Fields, now: float | str = '',
-    attempt: Mapping[str, Any] | None = None,
+    attempt: Mapping[str, Any] | None = None, cause: Sequence[str] = (),
 ) -> Call[Answer]:  # fmt: skip
-    """Another attempt in `interval` seconds, at once for 0."""
-    arguments: list[Argument] = [interval, int(front), _texts(times)[2], _packed(attempt), *_with_end(times, fields)]
+    """Another attempt in `interval` seconds, at once for 0. `cause`: the words of the group that this one counts in."""
+    arguments: list[Argument] = [interval, int(front), _texts(times)[2], _packed(attempt), _counted(cause)]
+    arguments += _with_end(times, fields)
     return _call('retry', 'scheduled', lease, now, arguments)
 
 

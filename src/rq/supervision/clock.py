@@ -17,7 +17,7 @@ from uuid import uuid4
 from rq.defaults import LEASE_RENEW_INTERVAL, PROMOTE_INTERVAL, RESCUE_INTERVAL, SWEEP_INTERVAL
 from rq.rules.lease import Lease
 from rq.rules.names import shown
-from rq.store import aside, claim, outbox, promote, workers
+from rq.store import aside, claim, failures, outbox, promote, workers
 from rq.store.call import Line, is_weather
 from rq.supervision.courier import Courier
 from rq.supervision.gate import passage
@@ -197,14 +197,16 @@ class Clock:
             for one in news:
                 self._courier.take_along(one)
 
-    def _sweep(self) -> None:
-        for queue, found in zip(self._queues, self._call(*map(aside.sweep, self._queues)), strict=True):
+    def _sweep(self) -> bool:
+        *swept, tidied = self._call(*map(aside.sweep, self._queues), failures.tidy())
+        for queue, found in zip(self._queues, swept, strict=True):
             self._say_aside(found.aside)
             if found.missing:
                 some = ', '.join(map(shown, found.missing[:10]))
                 self._say(
                     30, f'ids of queue {shown(queue)} had no record (expired, evicted or deleted), dropped: {some}'
                 )
+        return bool(tidied.is_fruitful)
 
     def _say_aside(self, members: Sequence[tuple[str, str]]) -> None:
         for job_id, why in members:

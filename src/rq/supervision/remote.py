@@ -86,7 +86,10 @@ class Remote:
     def _listen(self, listener: Listener) -> None:
         try:
             # Waiting happens outside the gate, so that a fork never waits for a silent channel.
-            readable, _, _ = select.select([listener.fileno(), self._bell.listens], [], [], LOOK_SECONDS)
+            poll = select.poll()  # not select: that cannot watch descriptors beyond 1,023
+            for descriptor in (listener.fileno(), self._bell.listens):
+                poll.register(descriptor, select.POLLIN)
+            readable = poll.poll(LOOK_SECONDS * 1000)
             if self._stop.is_set():
                 return
             if not readable:

@@ -11,6 +11,7 @@ from rq import executions
 from rq.executions import Execution
 from rq.executors.horse import leave, plug_streams, take_default_signals
 from rq.executors.outbox import Direct, Outbox, Piped
+from rq.failure.capture import capture
 from rq.failure.notify import Settlement
 from rq.perform import steps
 from rq.rules.lease import Lease
@@ -212,6 +213,8 @@ class Attempts:
             self.leave_job(job)
             code = 0
         except Exception as error:
-            self.log.error('Worker %s: the work horse of job %s ends: %r', self.name, job.id, error)
+            words = capture(error, job=job)
+            what = f'{words.type_name}: {words.message}'
+            self.log.error('Worker %s: the work horse of job %s ends: %s', self.name, job.id, what)
         finally:
             leave(code)

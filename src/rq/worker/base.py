@@ -37,6 +37,7 @@ from rq.rules.exits import signal_name
 from rq.rules.lease import Lease
 from rq.rules.names import shown
 from rq.rules.routing import DequeueStrategy
+from rq.rules.scrub import scrub
 from rq.serializers import resolve_serializer
 from rq.store import keys
 from rq.timeouts import UnixSignalDeathPenalty
@@ -96,8 +97,7 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping, Probed):
     hostname: str | None
     pid: int | None
     ip_address: str | None
-    log_result_lifespan = True
-    log_job_description = True
+    log_result_lifespan = log_job_description = True
     exponential_backoff_factor = 2.0
     max_connection_wait_time = 60.0
     lease_seconds = LEASE_SECONDS  # how long a claim holds without renewal, where user code has its own process
@@ -105,6 +105,8 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping, Probed):
     rescue_interval: float = RESCUE_INTERVAL
     shutdown_grace: float | None = None  # seconds a warm shutdown waits for the job; None: as long as it takes
     max_failed_jobs: int | None = None  # how many failed jobs a queue keeps, the latest ones; None: all, for their TTL
+    keep_on_failure: Any = None  # of every job that fails: 'locals', 'output' or 'locals,output'
+    ring: Any = None  # in the process of a job: what it says, if that is kept
     handler_timeout: float = HANDLER_TIMEOUT  # seconds one exception handler may take
 
     @eras.hiding('exc_handler')
@@ -126,6 +128,8 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping, Probed):
         prepare_for_work: bool = True,
         serializer: Any = None,
         work_horse_killed_handler: Callable[..., Any] | None = None,
+        final_failure_handlers: Any = None,
+        default_retry: Any = None,
         exc_handler: Any = None,
     ) -> None:
         self.disable_default_exception_handler = disable_default_exception_handler
@@ -138,13 +142,11 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping, Probed):
         self.queues: list[Any] = self._queues_of(queues)
         self.default_result_ttl = DEFAULT_RESULT_TTL if default_result_ttl is None else default_result_ttl
         self.worker_ttl = worker_ttl or _deprecated_ttl(default_worker_ttl) or DEFAULT_WORKER_TTL
-        self.maintenance_interval = maintenance_interval
-        self.job_monitoring_interval = job_monitoring_interval
+        self.maintenance_interval, self.job_monitoring_interval = maintenance_interval, job_monitoring_interval
         self.log_job_description = log_job_description
-        self._work_horse_killed_handler = work_horse_killed_handler
+        self._take_words_on_failure(work_horse_killed_handler, final_failure_handlers, default_retry)
         self.validate_queues()
         self._start_state()
-        life.allow_waiting(self.connection, self.connection_timeout)
         if prepare_for_work:
             self.hostname, self.pid = life.hostname(), os.getpid()
             self.ip_address = life.client_address(self.connection, self.name, logger)
@@ -184,6 +186,7 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping, Probed):
         self._random = Random()
         self._loop: Loop | None = None
         self.outbox: Outbox = self.direct_outbox()
+        life.allow_waiting(self.connection, self.connection_timeout)
 
     def _queues_of(self, queues: Any) -> list[Any]:
         found = []
@@ -349,8 +352,8 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping, Probed):
     def announce_job(self, job: Any, queue: Any) -> None:
         """Say which job begins."""
         self.procline(f'Running {job.id} from {queue.name}')
-        what = job.description or '' if self.log_job_description else ''
-        words = f'{what[:300]} ({job.id})' if what else job.id
+        what = scrub(str(job.description or '')[:2000])[:300] if self.log_job_description else ''
+        words = f'{what} ({job.id})' if what else job.id
         self.log.info('%s', shown(f'{queue.name}: {words}'))
 
     def execute_job(self, job: Any, queue: Any) -> None:

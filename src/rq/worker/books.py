@@ -12,7 +12,7 @@ from rq.exceptions import NoSuchJobError
 from rq.executions import WORKER_EXECUTIONS_KEY_TEMPLATE, Execution
 from rq.rules.timing import str_to_date, utcformat
 from rq.store import keys, read, workers
-from rq.store.call import run
+from rq.store.call import is_weather, run
 from rq.utils import get_version, now
 from rq.worker import life
 
@@ -76,6 +76,10 @@ class Books:
             life.be_born(self, again=True)
         except ValueError as error:
             self.log.error('Worker %s: %s', self.name, error)
+        except Exception as error:
+            if not is_weather(error):
+                raise
+            self.log.debug('Worker %s: %s', self.name, error)  # its next beat finds out that it still has none
 
     def register_death(self) -> None:
         """Leave the books."""

@@ -12,7 +12,9 @@ from typing import Any
 
 from rq import eras, stairs
 from rq.executors.outbox import Outbox
+from rq.failure import again, final
 from rq.failure.capture import Failure
+from rq.failure.handlers import EVERYBODY
 from rq.failure.notify import Settlement
 from rq.rules.lease import Lease
 from rq.utils import ensure_job_list
@@ -94,7 +96,7 @@ class Chain:
         Only with a live exception; killed and abandoned jobs, and those tried again, go the way of RQ 3.0.
         """
         worker: Any = self
-        if not self.era or failure.exc_info[2] is None or (job.should_retry and failure.retryable):
+        if not self.era or failure.exc_info[2] is None or again.follows(job, failure):
             return False
         early = self.outbox = Early(self.outbox, job)
         try:
@@ -103,6 +105,8 @@ class Chain:
             self.outbox = early.outbox
         if early.is_ours:
             worker.handle_exception(job, *failure.exc_info)
+            failure.retryable, failure.heard = False, EVERYBODY  # it is written: there is nothing to be noted any more
+            final.tell(job, execution, failure, worker)
         self.outbox.done()
         return True
 

@@ -107,13 +107,20 @@ class Conversation:
         """Meet the server, and teach it the scripts."""
         self._weather(self.line.load_scripts)
 
-    def settle(self, waiting: list[Settlement]) -> list[Any]:
+    def settle(self, waiting: list[Settlement], waits: bool = True) -> list[Any]:
         """Write what waits, and tell; the answers."""
-        replies = self._settle_and(waiting) if waiting else []
+        replies = self._settle_and(waiting, waits=waits) if waiting else []
         self._told(waiting, replies)
         return replies
 
-    def _settle_and(self, waiting: list[Settlement], *more: Call[Any]) -> list[Any]:
+    def try_to_settle(self, waiting: list[Settlement]) -> None:
+        """The same, once: while the server is away, somebody must mind the deadline of the job that runs."""
+        try:
+            self.settle(waiting, waits=False)
+        except GaveUp:
+            return  # they are still there at the next turn
+
+    def _settle_and(self, waiting: list[Settlement], *more: Call[Any], waits: bool = True) -> list[Any]:
         """Both in one round trip."""
         refusals = Refusals(self._worker, self.client, waiting)
         if self._worker.max_failed_jobs:
@@ -130,7 +137,7 @@ class Conversation:
                     refusals.see(error)
                 raise
 
-        return list(self._weather(send))
+        return list(self._weather(send, waits))
 
     def next(self, waiting: list[Settlement], queues: list[str], lease_seconds: float, begun: bool) -> claim.Claims:
         """Write what waits and take the next job, in one round trip."""

@@ -12,9 +12,10 @@ from typing import Any
 from rq.defaults import KILL_GRACE, MAX_START_BACKOFF
 from rq.executors.base import Ended, Running
 from rq.failure import capture
-from rq.failure.handlers import fenced, heard_by
+from rq.failure.handlers import EVERYBODY, fenced, heard_by
 from rq.failure.notify import Settlement
 from rq.failure.outcome import of_failure
+from rq.perform.output import left_in
 from rq.rules.watch import Watched, Why
 from rq.timeouts import JobTimeoutException
 
@@ -88,6 +89,8 @@ def _killed(loop: Any, ended: Ended, why: Why | None) -> None:
         if watched.phase == capture.ON_SUCCESS:  # the work was done, and must not be done again
             failure.retryable = False
             failure.attached.append('It died in its on_success callback, so it is not tried again')
+    failure.host, failure.pid = worker.hostname or '', ended.pid
+    failure.output = left_in(running.ring)
     # "lost" also means that the horse settled over a connection of its own: then there is nothing to tell
     if not loop.note(running.lease, failure, 0):
         loop.forget(running)
@@ -99,7 +102,7 @@ def _killed(loop: Any, ended: Ended, why: Why | None) -> None:
         with worker.death_penalty_class(worker.handler_timeout, JobTimeoutException, job_id=job.id):
             worker.handle_work_horse_killed(job, ended.pid, ended.raw_status, ended.rusage)
 
-    _in_main_thread(loop, worker.handler_timeout, lambda: fenced(KILLED_HANDLER, failure, tell, worker.log))
+    _in_main_thread(loop, worker.handler_timeout, lambda: fenced(KILLED_HANDLER, failure, tell, worker.log, job))
     resume(loop, running)
 
 
@@ -132,6 +135,7 @@ def left_in_handlers(loop: Any, running: Running) -> None:
 def _stopped(loop: Any, running: Running) -> None:
     worker, job = loop.worker, running.job
     running.failure = failure = capture.stopped()
+    failure.output = left_in(running.ring)
     if not loop.note(running.lease, failure, 0):
         loop.forget(running)
         return
@@ -139,14 +143,16 @@ def _stopped(loop: Any, running: Running) -> None:
     def tell() -> None:
         job.execute_stopped_callback(worker.death_penalty_class)
 
-    _in_main_thread(loop, job.stopped_callback_timeout, lambda: fenced(ON_STOPPED, failure, tell, worker.log))
+    _in_main_thread(loop, job.stopped_callback_timeout, lambda: fenced(ON_STOPPED, failure, tell, worker.log, job))
     settle_quietly(loop, running)
 
 
 def resume(loop: Any, running: Running) -> None:
     """Go on with a failure whose process is gone: tell in a fresh horse, or settle when there is nobody to tell."""
     failure: Any = running.failure
-    if running.told >= TELL_AT_MOST or not loop.worker.has_listeners(running.job, failure.heard):
+    if running.told >= TELL_AT_MOST and failure.heard < EVERYBODY:
+        running.told, failure.heard = 0, EVERYBODY  # they died with the chain; who waits for the end has not heard
+    if running.told >= TELL_AT_MOST or not loop.worker.has_listeners(running.job, failure):
         settle_quietly(loop, running)
         return
     running.told += 1

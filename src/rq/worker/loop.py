@@ -235,7 +235,7 @@ class Loop(Fetching, Interrupts):
             if self.worker._horse_pid:  # a plain one
                 self.worker.kill_horse()
                 self.worker.wait_for_horse()
-            running.failure = capture(error)
+            running.failure = capture(error, job=running.job)
             after.settle_quietly(self, running)
 
     def execute(self, job: Any) -> bool:
@@ -341,7 +341,7 @@ class Loop(Fetching, Interrupts):
             self._end(ended)
         busy = self._main is not None and not self._main.ended
         if self.outbox.waiting and busy and not self._inline_busy():
-            self.talk.settle(self.outbox.waiting)
+            self.talk.try_to_settle(self.outbox.waiting)
 
     def _inline_busy(self) -> bool:
         return bool(self.executor.lease_seconds == 0)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from rq.executors.outbox import Outbox
-from rq.failure import capture, handlers, outcome
+from rq.failure import again, capture, final, handlers, outcome
 from rq.perform import success
+from rq.rules.fingerprint import Cause
+from rq.rules.keeping import keep_words
 from rq.rules.lease import Lease
+from rq.rules.retry import Retry, checked_default
+from rq.rules.scrub import scrub
+from rq.timeouts import JobTimeoutException
+from rq.types import Hooks
+from rq.utils import ensure_job_list
 from rq.worker.chain import Chain
 
 
@@ -29,8 +36,18 @@ class Outcomes(Chain):
     disable_default_exception_handler: bool
     death_penalty_class: type[Any]
     _exc_handlers: list[Any]
+    final_failure_handlers: Sequence[Any] = ()
+    keep_on_failure: Any
+    default_retry: Retry | None = None  # for jobs that say nothing of retries
     _stopped_job_id: str | None
     _work_horse_killed_handler: Any
+
+    def _take_words_on_failure(self, killed_handler: Any, final_handlers: Any, default_retry: Any) -> None:
+        """What the constructor was told is to be done about failures."""
+        self._work_horse_killed_handler = killed_handler
+        self.keep_on_failure = keep_words(self.keep_on_failure)
+        self.final_failure_handlers = list(ensure_job_list(final_handlers or []))
+        self.default_retry = checked_default(default_retry) or self.default_retry
 
     def handle_job_success(self, job: Any, queue: Any, started_job_registry: Any, execution: Any) -> None:
         """Record a success."""
@@ -41,7 +58,12 @@ class Outcomes(Chain):
         self._emit(job, success.of_success(job, lease, packed, self.default_result_ttl))
 
     def handle_job_retry(self, job: Any, queue: Any, retry: Any, started_job_registry: Any, execution: Any) -> None:
-        """Record that a job returned a Retry."""
+        """Record that a job returned a Retry, or raised RetryLater: then that is the failure at hand."""
+        if job._failure is not None:
+            self._emit(job, outcome.of_retry_later(job, self._lease(job, execution, queue), job._failure, retry))
+            return
+        if not final.tell_of_returned(job, execution, retry, cast(Hooks, self)):
+            return
         self._emit(job, outcome.of_returned_retry(job, self._lease(job, execution, queue), retry))
 
     def handle_job_failure(
@@ -52,19 +74,39 @@ class Outcomes(Chain):
         if self._stopped_job_id == job.id and failure is None:
             failure = capture.stopped()
         if failure is None:
+            exc_string = scrub(exc_string)
             last_line = exc_string.strip().rpartition('\n')[2]
             failure = capture.Failure(capture.Kind.RAISED, 'Exception', last_line, exc_string)
+        again.prepare(job, failure, self)
         stored = not self.disable_default_exception_handler
         lease = self._lease(job, execution, queue)
-        settlement = outcome.of_failure(job, lease, failure, exc_string or failure.full_text, stored)
+        settlement = outcome.of_failure(job, lease, failure, exc_string or failure.full_text, stored, self._told_group)
         settlement.takes_along = failure.kind is capture.Kind.TIMED_OUT
         self._emit(job, settlement)
         if failure.kind is capture.Kind.STOPPED:
             self._stopped_job_id = None
 
+    def fingerprint(self, job: Any, failure: capture.Failure, proposed: Cause) -> str | None:
+        """To be overridden, or replaced by a function: what to group a failure by; None is as proposed."""
+        return None
+
+    def _told_group(self, job: Any, failure: capture.Failure, proposed: Cause) -> str | None:
+        hook = self.fingerprint
+        # of one that did not come to its end in its time nobody is told again
+        if getattr(hook, '__func__', None) is Outcomes.fingerprint or failure.heard >= handlers.ENDED:
+            return None
+        self.allow(self.handler_timeout, handlers.GROUPING)
+
+        def ask() -> Any:
+            with self.death_penalty_class(self.handler_timeout, JobTimeoutException, job_id=job.id):
+                return hook(job, failure, proposed)
+
+        said = handlers.fenced('The fingerprint hook', None, ask, self.log)
+        return scrub(said, failure.secrets) if isinstance(said, str) else None
+
     def handle_exception(self, job: Any, *exc_info: Any) -> None:
         """Log the failure and walk the handlers."""
-        failure = job._failure or capture.capture(exc_info[1])
+        failure = job._failure or capture.capture(exc_info[1], job=job)
         text = failure.text
         words = handlers.words_of(job, tried=exc_info[2] is not None)
         known = words if 'arguments' in words else {}  # as RQ: nothing of a call that cannot be loaded
@@ -85,7 +127,7 @@ class Outcomes(Chain):
 
     def note_failure(self, job: Any, execution: Any, failure: capture.Failure) -> bool:
         """Remember a failure before user code hears of it; when nobody will, the outcome itself is soon enough."""
-        if not self.has_listeners(job):
+        if not self.has_listeners(job, failure) and not again.asks(job):
             return True
         return self.outbox.note(self._lease(job, execution), failure, self.told + 1)
 
@@ -93,8 +135,11 @@ class Outcomes(Chain):
         """A phase of user code begins and may take so long."""
         self.outbox.allow(seconds, phase)
 
-    def has_listeners(self, job: Any, heard: int = 0) -> bool:
-        """Whether user code is to be told of a failure of this job, when so many have heard of it already."""
+    def has_listeners(self, job: Any, failure: capture.Failure) -> bool:
+        """Whether user code is to be told of a failure of this job; those who have heard of it do not count."""
+        heard = failure.heard
         if job._failure_callback_name and not heard or len(self._exc_handlers) >= max(heard, 1):
             return True
-        return heard < handlers.EVERYBODY and type(self).handle_exception is not Outcomes.handle_exception
+        if heard < handlers.EVERYBODY and type(self).handle_exception is not Outcomes.handle_exception:
+            return True
+        return final.has_listeners(job, self.final_failure_handlers, failure)

@@ -20,6 +20,8 @@ from rq.exceptions import InvalidJobOperation
 from rq.executors import horse, tree
 from rq.failure import capture
 from rq.failure.handlers import fenced
+from rq.perform.output import Ring, left_in
+from rq.rules.keeping import OUTPUT, keeps
 from rq.rules.lease import Lease
 from rq.rules.status import JobStatus
 from rq.rules.timing import str_to_date
@@ -82,6 +84,7 @@ def _through(worker: Any, action: Callable[[], Any]) -> Any:
 def fork(worker: Any, job: Any, queue: Any) -> None:
     """A process that runs `main_work_horse`, in a process group of its own."""
     parent, is_main = os.getpid(), threading.current_thread() is threading.main_thread()
+    worker.ring = Ring.anonymous() if keeps(OUTPUT, job, worker) else None
     pid = os.fork()
     if pid == 0:
         try:
@@ -208,7 +211,7 @@ def judge(worker: Any, job: Any, queue: Any, execution: Any, ended: tuple[Any, A
         failure = capture.stopped()
         worker.log.warning('Worker %s: job %s was stopped by command', worker.name, job.id)
         _through(worker, lambda: _learn_start(worker, job))
-        fenced('The on_stopped callback', failure, lambda: _tell_stopped(worker, job), worker.log)
+        fenced('The on_stopped callback', failure, lambda: _tell_stopped(worker, job), worker.log, job)
     elif status in (JobStatus.FINISHED, JobStatus.FAILED) or _is_settled(worker, execution):
         return
     else:
@@ -218,7 +221,8 @@ def judge(worker: Any, job: Any, queue: Any, execution: Any, ended: tuple[Any, A
         worker.log.warning('Worker %s: job %s failed (%s)', worker.name, job.id, failure.message)
         _through(worker, lambda: _learn_start(worker, job))
         job.ended_at = job.ended_at or job._moment()
-        fenced('work_horse_killed_handler', failure, lambda: _tell_killed(worker, job, ended), worker.log)
+        fenced('work_horse_killed_handler', failure, lambda: _tell_killed(worker, job, ended), worker.log, job)
+    failure.output = left_in(worker.ring)
     job._failure = failure
     worker.handle_job_failure(job, queue=queue, exc_string=failure.full_text, execution=execution)
 

@@ -42,6 +42,7 @@ class Probed:
     queue_names: Callable[[], list[str]]
     get_state: Callable[[], str]
     _exc_handlers: list[Any]
+    final_failure_handlers: Any
     _loop: Any
     _is_leaving: bool
     _health: Health | None = None
@@ -105,11 +106,13 @@ class Probed:
         running = loop._main
         if running is None:
             return handlers
-        told = (running.job.stopped_callback_timeout, running.job.success_callback_timeout)
-        callbacks: float = max([CALLBACK_TIMEOUT, running.job.failure_callback_timeout, *told])
+        job = running.job
+        told = (job.stopped_callback_timeout, job.success_callback_timeout, job.failure_callback_timeout)
+        callbacks: float = max([CALLBACK_TIMEOUT, *told, job.final_failure_callback_timeout])
         if not (loop._is_loose or loop._inline_busy()):  # its horse has those limits, but for on_stopped
             return handlers + max(callbacks - CALLBACK_TIMEOUT, 0)
         timeout = 180 if running.job.timeout is None else running.job.timeout
         if timeout < 0:
             return math.inf
-        return float(timeout + callbacks + CALLBACK_TIMEOUT + self.handler_timeout * (1 + len(self._exc_handlers)))
+        listeners = 1 + len(self._exc_handlers) + len(self.final_failure_handlers)
+        return float(timeout + 2 * callbacks + CALLBACK_TIMEOUT + self.handler_timeout * listeners)

@@ -14,7 +14,8 @@ from rq.executors.horse import Frames, Reporter, frame
 from rq.executors.outbox import Piped
 from rq.failure import steps
 from rq.failure.last_words import last_words
-from rq.perform import success
+from rq.perform import output, success
+from rq.rules.keeping import OUTPUT, keeps
 from rq.rules.lease import Lease
 from rq.rules.status import JobStatus
 from rq.timeouts import JobTimeoutException
@@ -100,6 +101,8 @@ def ride_job(worker: Any, brief: dict[str, Any], reporter: Reporter) -> None:
     execution = Execution(lease.execution, lease.job_id, worker.connection, worker.name)
     worker.executions[lease.execution] = execution
     worker.leases[lease.execution] = lease
+    if keeps(OUTPUT, job, worker):
+        output.share(worker, reporter)
     worker.main_work_horse(job, worker.queue_named(brief['queue']))  # ours does not return, an override may
 
 
@@ -113,6 +116,7 @@ def ride_failure(worker: Any, running: Running, reporter: Reporter) -> None:
 def run_here(worker: Any, running: Running) -> None:
     """In the worker itself: perform the job."""
     worker.leases[running.lease.execution] = running.lease
+    worker.ring = None  # that of the job before
     worker._is_horse = True  # it is the process that runs the job, while it runs it
     try:
         worker.call_perform_job(running.job, running.queue, running.execution)

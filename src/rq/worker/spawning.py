@@ -10,7 +10,6 @@ import logging
 import os
 import pickle
 import sys
-import traceback
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +18,7 @@ from rq.executions import Execution
 from rq.executors import spawn
 from rq.executors.base import Running
 from rq.executors.horse import Reporter
-from rq.failure.capture import from_dict
+from rq.failure.capture import capture, from_dict
 from rq.logutils import setup_loghandlers
 from rq.rules.lease import Lease
 from rq.worker import riding
@@ -30,6 +29,7 @@ LOGGERS = ('rq.worker', 'rq.job')
 SETTINGS = (
     *('default_result_ttl', 'worker_ttl', 'maintenance_interval', 'job_monitoring_interval', 'instance'),
     *('log_job_description', 'log_result_lifespan', 'disable_default_exception_handler'),
+    *('keep_on_failure', 'default_retry'),
     *('hostname', 'pid', 'ip_address', 'era'),
 )
 
@@ -65,6 +65,7 @@ def pack(worker: Any) -> bytes:
             'death_penalty_class': worker.death_penalty_class,
             'serializer': _serializer_name(worker._serializer_arg),
             'handlers': list(worker._exc_handlers),
+            'final_handlers': list(worker.final_failure_handlers),
             'settings': {name: getattr(worker, name) for name in SETTINGS if hasattr(worker, name)},
         }
     )
@@ -93,7 +94,7 @@ def unpack(luggage: bytes) -> Any:
     )
     vars(worker).update(parts['settings'])
     worker.death_penalty_class = parts['death_penalty_class']
-    worker._exc_handlers = parts['handlers']
+    worker._exc_handlers, worker.final_failure_handlers = parts['handlers'], parts['final_handlers']
     return worker
 
 
@@ -164,8 +165,8 @@ def _ride(luggage: dict[str, Any], reporter: Reporter) -> None:
             riding.ride_job(worker, brief, reporter)
     except EOFError:
         raise  # sent home: there is no job
-    except BaseException:
-        traceback.print_exc()  # the parent learns the exit code only
+    except BaseException as error:
+        print(capture(error).text, file=sys.stderr)  # the parent learns the exit code only
         raise
 
 

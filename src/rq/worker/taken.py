@@ -9,6 +9,7 @@ from rq.defaults import RECOVERY_PAUSE
 from rq.executions import Execution, prepare_execution
 from rq.executors.base import Running
 from rq.failure.orphans import failure_of, job_of
+from rq.rules.keeping import OUTPUT, keeps
 from rq.rules.lease import Lease, own_process_seconds
 from rq.rules.status import JobStatus
 from rq.rules.timing import from_epoch
@@ -50,4 +51,4 @@ def _running(worker: Any, lease_seconds: float, job: Any, queue: Any, taken: Cla
     if lease_seconds == 0:
         seconds = own_process_seconds(job.timeout)
         lease = lease._replace(lease_ms=seconds * 1000, wip_seconds=seconds)
-    return Running(job, queue, execution, lease, taken.raw)
+    return Running(job, queue, execution, lease, taken.raw, keeps_output=keeps(OUTPUT, job, worker))

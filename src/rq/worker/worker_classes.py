@@ -190,6 +190,7 @@ class SimpleWorker(BaseWorker):
     def execute_alone(self, job: Any, queue: Any) -> None:
         """Prepare, perform, idle."""
         execution = self.prepare_execution(job)
+        self.ring = None
         self._is_horse = True  # it is the process that runs the job, while it runs it
         try:
             self.call_perform_job(job, queue, execution)

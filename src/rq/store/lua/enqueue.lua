@@ -36,6 +36,7 @@ if exists then
     end
   end
   leave_registries(id, origin or queue)
+  leave_failed(id, status)
   leave_parents(id)
   if old[6] ~= ARGV[8] then leave_slots(id, old[6]) end
   if old[7] and old[7] ~= ARGV[8] then leave_slots(id, old[7]) end

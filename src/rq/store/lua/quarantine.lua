@@ -7,7 +7,7 @@
 --- include now keys held fields listed leave_places push slots
 -- only_failed: the default handler of a worker stores what failed; what a handler before it queued again is let alone.
 local id, ttl, job = ARGV[2], tonumber(ARGV[3]), KEYS[1]
-local old = redis.call('HMGET', job, 'status', 'origin', 'execution', 'rate_limit_key')
+local old = redis.call('HMGET', job, 'status', 'origin', 'execution', 'rate_limit_key', 'failed_in')
 local status, origin = old[1], old[2] or ''
 if ARGV[4] == '1' and status ~= 'failed' then return status and 'moved' or 'gone' end
 if status == 'started' and held(id, origin, old[3]) then return 'started' end
@@ -24,6 +24,9 @@ leave_registries(id, origin)
 if status == 'queued' and listed_at(queue_key(origin), id) then redis.call('LREM', queue_key(origin), 0, id) end
 leave_slots(id, old[4])
 
+-- a worker of 0.x counts a failure first, and stores it here; what a program calls failed is in no group
+if status == 'failed' and old[5] then redis.pcall('ZADD', failed_in_key(old[5]), now_ms, id) else redis.call('HDEL', job, 'failed_in') end
+
 local entry = {'type', 2, 'worker_name', ARGV[5], 'exc_string', ARGV[9]}
 for place, name in ipairs({'execution_id', 'execution_started_at', 'execution_ended_at'}) do
   if ARGV[5 + place] ~= '' then
@@ -36,6 +39,7 @@ redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10, '*', unpack(entry))
 redis.call('SADD', KEYS[5], KEYS[4])
 redis.call('ZADD', KEYS[3], ttl < 0 and ttl or now_s + ttl, id)
 if ttl == 0 then
+  leave_failed(id, status)
   redis.call('DEL', job, KEYS[2], dependents_key(id), dependencies_key(id))
 elseif ttl > 0 then
   expire_job(id, ttl)

@@ -14,7 +14,7 @@ local function renew(number)
   wip_s = math.max(wip_s, math.ceil(lease_ms / 1000))
   if redis.call('ZSCORE', KEYS[key + 2], member) then
     redis.call('EXPIRE', KEYS[1], wip_s + 60) -- first, so that full memory does not refuse the rest
-    redis.call('SADD', KEYS[1], member)
+    redis.pcall('SADD', KEYS[1], member) -- if somebody has made it another type: no reason to lose the lease
     redis.call('EXPIRE', KEYS[1], wip_s + 60)
     redis.call('ZADD', KEYS[key + 2], now_s + wip_s, member)
     -- 0 is a farewell: whoever looks next may take it, and no worker counts as lost

@@ -2,7 +2,7 @@
 --- from started
 --- to stopped queued rate_limited
 --- keys job wip leases executions execution worker worker_executions results list wake failed
---- args now id execution failure_ttl stored result_type worker_name started ended seconds value_name value news attempt keep fields...
+--- args now id execution failure_ttl stored result_type worker_name started ended seconds value_name value news attempt keep cause fields...
 --- gives ok already lost gone
 --- include leave_started fields give_up
 local answer = leave_started('stopped')

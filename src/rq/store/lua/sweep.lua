@@ -8,16 +8,19 @@
 -- Records are looked at by whoever takes them, too; this is for those whose turn would not come for long, or never.
 -- A status of a newer version is not looked at here: such jobs stand where that version wants them.
 local queue, look, gone = ARGV[2], tonumber(ARGV[3]), {}
+local DEPTH = 1000 -- of a list: to take out who is further back costs the server too much, and a claim comes to him in time
 local PLACES = {'queue', 'scheduled', 'deferred', 'ready', 'finished', 'failed', 'canceled', 'wip', 'leases', 'aside'}
 local known = redis.pcall('HMGET', KEYS[1], 'at', unpack(PLACES))
 if known.err then redis.call('DEL', KEYS[1]) end
--- one worker does it for all
-if known[1] and math.abs(now_ms - tonumber(known[1])) < tonumber(ARGV[4]) then return {{}, {}} end
+if math.abs(now_ms - (tonumber(known[1] or '') or 0)) < tonumber(ARGV[4]) then return {{}, {}} end -- one worker does it for all
 
 local function id_of(place, member) return place == 'wip' and string.match(member, '^(.*):') or member end
 
 local function leave(place, member)
-  if place == 'queue' then return redis.pcall('LREM', queue_key(queue), 1, member) end
+  if place == 'queue' then
+    local at = redis.pcall('LPOS', queue_key(queue), member, 'MAXLEN', DEPTH + look)
+    return type(at) == 'number' and redis.call('LREM', queue_key(queue), 1, member) or 0
+  end
   if place ~= 'wip' then return redis.pcall(place == 'aside' and 'HDEL' or 'ZREM', place_key(place, queue), member) end
   local id, execution = id_of(place, member), string.match(member, ':([^:]*)$') or ''
   local owner = redis.pcall('HGET', execution_key(id, execution), 'worker_name')
@@ -64,7 +67,7 @@ for number, place in ipairs(PLACES) do
   local from, key, page, step = known[number + 1] or 0, place_key(place, queue), nil, 2
   if place == 'queue' then
     local ids = redis.pcall('LRANGE', key, from, from + look - 1)
-    page, step = {#ids < look and 0 or from + look, ids}, 1
+    page, step = {(#ids < look or from + look >= DEPTH) and 0 or from + look, ids}, 1
   else
     page = redis.pcall(place == 'aside' and 'HSCAN' or 'ZSCAN', key, from, 'COUNT', look)
   end

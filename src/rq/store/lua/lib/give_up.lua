@@ -1,13 +1,13 @@
 --- give_up: the job ends without success: registry entry, result, expiry. Shared by fail and stop.
 --- include outcome attempt trim
--- ARGV: 4 failure ttl 5 stored 6 result type 7 worker name 8 started 9 ended 10 seconds 11 name of the value 12 value 13 news 14 attempt 15 keep
+-- ARGV: 4 failure ttl 5 stored 6 result type 7 worker name 8 started 9 ended 10 seconds 11 name of the value 12 value 13 news 14 attempt 15 keep 16 cause
 -- unfinished: its dependents are still to be released
 local function give_up(failed, unfinished)
   local ttl = tonumber(ARGV[4])
   count('failed_job_count', ARGV[10])
   post(ARGV[13])
   if ttl ~= 0 or again then remember(ARGV[14]) end
-  if not again then set_fields(KEYS[1], 16) end
+  if not again then set_fields(KEYS[1], 17) end
   if ARGV[5] ~= '1' then
     queue_again()
     return free_slot()

@@ -12,3 +12,5 @@ local function limit_key(limit) return '@prefix@:rl:' .. limit end
 local function slots_key(limit) return '@prefix@:rl:' .. limit .. ':allowed' end
 local function waiting_key(limit) return '@prefix@:rl:' .. limit .. ':rate_limited' end
 local function group_key(name) return '@prefix@:group:' .. name end
+local function failure_key(gid) return '@prefix@:failure:' .. gid end
+local function failed_in_key(bucket) return '@prefix@:failed-in:' .. bucket end

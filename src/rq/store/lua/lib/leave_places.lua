@@ -7,6 +7,15 @@ local function leave_registries(id, origin)
   leave_aside(origin, id)
 end
 
+-- The bucket of its failure group, too. Who is no failed job stands in none; what stands there all the same is stale.
+local function leave_failed(id, status)
+  if status ~= 'failed' then return end
+  local bucket = redis.call('HGET', job_key(id), 'failed_in')
+  if not bucket then return end
+  redis.pcall('ZREM', failed_in_key(bucket), id)
+  redis.call('HDEL', job_key(id), 'failed_in')
+end
+
 -- A record that is made again waits for others than before, or for none.
 local function leave_parents(id)
   for _, parent in ipairs(redis.pcall('SMEMBERS', dependencies_key(id))) do

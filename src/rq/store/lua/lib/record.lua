@@ -12,6 +12,7 @@ local function write_record(job, id, queue, old, nonce, ttl, first)
   redis.call('HSET', job, 'nonce', nonce) -- first, because a server with full memory refuses it
   if old[1] == 'queued' then redis.call('LREM', queue_key(origin), 1, id) end
   leave_registries(id, origin)
+  leave_failed(id, old[1])
   leave_parents(id)
   leave_slots(id, old[6])
   if old[7] then leave_slots(id, old[7]) end

@@ -9,7 +9,9 @@ end
 -- Give free slots to those who wait; at most 1000 at once, the next end of a job goes on.
 local function fill_slots(limit, concurrency)
   local given, turns = {}, 1000
-  concurrency = tonumber(concurrency or redis.call('HGET', limit_key(limit), 'concurrency') or '') or 0
+  -- of another type: nobody goes on until it was put right, but the outcome that freed the slot is written
+  local known = concurrency or redis.pcall('HGET', limit_key(limit), 'concurrency')
+  concurrency = type(known) ~= 'table' and tonumber(known or '') or 0
   local free = concurrency - redis.call('ZCARD', slots_key(limit))
   while free > 0 and turns > 0 do
     local id = redis.call('ZPOPMIN', waiting_key(limit))[1]

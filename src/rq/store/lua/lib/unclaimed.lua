@@ -11,6 +11,9 @@ local function queue_is_at_fault(queue, list, id, execution)
   end
   if fault then
     leave_aside(queue, id)
+    for at = #put_aside - 1, 1, -2 do -- so it was not set aside, and nobody is told so at each claim
+      if put_aside[at] == id then table.remove(put_aside, at + 1) table.remove(put_aside, at) end
+    end
     redis.call('LPUSH', list, id)
   end
   return fault
