@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from redis import Redis
 from redis.cluster import RedisCluster
 from redis.exceptions import RedisError
@@ -17,6 +18,9 @@ from rq import Queue
 from rq.devserver.binary import find_binary
 from tests.launch import Launch, Launched
 from tests.waiting import wait_until
+
+settings.register_profile('untimed', deadline=None)  # how long an example takes says something about the machine
+settings.load_profile('untimed')
 
 
 class PrivateServer:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rq.queue import Queue
+from rq.rules.arguments import given
 from rq.rules.keeping import keep_words
 from rq.utils import backend_class
 
@@ -90,8 +91,7 @@ class job:
                 on_failure=self.on_failure,
                 on_stopped=self.on_stopped,
                 webhooks=self.webhooks,
-                on_final_failure=self.on_final_failure,
-                keep_on_failure=self.keep_on_failure,
+                **given(on_final_failure=self.on_final_failure, keep_on_failure=self.keep_on_failure),
             )
 
         f.delay = f.enqueue = delay

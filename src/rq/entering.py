@@ -8,6 +8,7 @@ from typing import Any
 from rq.exceptions import DuplicateJobError, InvalidJobOperation, StorageFullError
 from rq.provenance import place
 from rq.registry import due_second
+from rq.rules.arguments import given
 from rq.rules.keeping import joined
 from rq.rules.status import JobStatus
 from rq.rules.timing import from_epoch
@@ -120,8 +121,9 @@ def sorted_out(queue: Any, job_datas: Any, group_id: str | None) -> tuple[list[A
     jobs, where = [], place()
     for data in datas:
         words = data._asdict()
+        more = given(**{word: words.pop(word, None) for word in ('on_final_failure', 'keep_on_failure')})
         at_front = bool(words.pop('at_front'))
-        job = queue.create_job(group_id=group_id, status=JobStatus.QUEUED, **words)
+        job = queue.create_job(group_id=group_id, status=JobStatus.QUEUED, **words, **more)
         job.enqueued_from = where
         jobs.append((job, at_front))
     return [one for one in jobs if not one[0]._dependency_ids], [one for one in jobs if one[0]._dependency_ids]

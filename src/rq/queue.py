@@ -13,7 +13,7 @@ from rq.provenance import remembering
 from rq.queue_dependents import BULK, ReleasesDependents, are_met, begin_multi
 from rq.queue_view import logger
 from rq.rate_limit import RateLimit
-from rq.rules.arguments import EnqueueArgs, checked_timeout, checked_ttl, parse
+from rq.rules.arguments import EnqueueArgs, checked_timeout, checked_ttl, given, parse
 from rq.rules.repeat import Repeat
 from rq.rules.status import JobStatus
 from rq.rules.timing import parse_timeout
@@ -91,8 +91,8 @@ class Queue(ReleasesDependents):
             failure_ttl=parse_timeout(failure_ttl), status=status, description=description,
             depends_on=depends_on, timeout=checked_timeout(timeout, self._default_timeout), retry=retry, id=job_id,
             origin=self.name, meta=meta, serializer=self.serializer, on_success=on_success, on_failure=on_failure,
-            on_stopped=on_stopped, on_final_failure=on_final_failure, webhooks=webhooks, group_id=group_id,
-            keep_on_failure=keep_on_failure,
+            on_stopped=on_stopped, webhooks=webhooks, group_id=group_id,
+            **given(on_final_failure=on_final_failure, keep_on_failure=keep_on_failure),
         )  # fmt: skip
         if repeat is not None:
             if not isinstance(repeat, Repeat):
@@ -136,8 +136,8 @@ class Queue(ReleasesDependents):
         job = self.create_job(
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, depends_on, job_id, meta,
             JobStatus.QUEUED, retry, repeat, on_success=on_success, on_failure=on_failure, on_stopped=on_stopped,
-            on_final_failure=on_final_failure, webhooks=webhooks, rate_limit=rate_limit,
-            keep_on_failure=keep_on_failure,
+            webhooks=webhooks, rate_limit=rate_limit,
+            **given(on_final_failure=on_final_failure, keep_on_failure=keep_on_failure),
         )  # fmt: skip
         return self.enqueue_job(job, pipeline=pipeline, at_front=at_front, unique=unique)
 

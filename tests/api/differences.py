@@ -18,7 +18,7 @@ OPTIONAL_HERE: dict[str, tuple[str, ...]] = {
 MORE_HERE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         (
-            *('rq.job.Job.create', 'rq.decorators.job', 'rq.queue.EnqueueArgs', 'rq.queue.EnqueueData'),
+            *('rq.job.Job.create', 'rq.decorators.job', 'rq.queue.EnqueueData'),
             *(f'rq.queue.Queue.{name}' for name in ('create_job', 'enqueue_call', 'prepare_data')),
         ),
         ('on_final_failure', 'keep_on_failure'),

@@ -79,6 +79,10 @@ def hangs():
     time.sleep(30)
 
 
+def logs_in(user, password):
+    raise ConnectionError('the line is busy')
+
+
 def told(job, *rest):
     job.connection.rpush('test:told', 'told')
 '''
@@ -261,6 +265,16 @@ def test_without_a_debugger(shell: Shell, shop: Path, redis: Redis, redis_url: s
     assert dump(redis) == before and redis.llen('test:told') == 0
 
 
+def test_a_wrong_limit_of_time(run: Run, redis_url: str) -> None:
+    refused(run('debug', 'any', '-u', redis_url, '--timeout', 'soon'), '--timeout')
+
+
+def test_a_secret_argument_is_not_shown(shell: Shell, shop: Path, redis_url: str, queue: Queue) -> None:
+    job = queue.enqueue('shop.logs_in', 'bob', 'hunter2!')
+    done = shell('debug', job.id, '-u', redis_url, '--yes', '--no-debugger')
+    assert "Calling shop.logs_in('bob', [hidden]) as job" in done.stdout
+
+
 def test_one_that_does_well(shell: Shell, shop: Path, redis: Redis, redis_url: str, queue: Queue) -> None:
     job = fail(redis, queue, 'shop.fails_once')
     done = shell('debug', job.id, '-u', redis_url, '--yes')
@@ -279,7 +293,7 @@ def test_it_asks_on_a_terminal_only(run: Run, shop: Path, redis: Redis, redis_ur
     result = run('debug', job.id, '-u', redis_url)
     assert result.exit_code == 2 and '--yes' in result.stderr
     refused(run('debug', job.id, '-u', redis_url, '--break', '--no-debugger'), '--break', '--no-debugger')
-    failed(run('debug', 'nobody', '-u', redis_url), 'no such job: nobody')
+    failed(run('debug', 'nobody', '-u', redis_url), "no job is called 'nobody'")
 
 
 def test_no_at_the_question(terminal: Any, redis: Redis, redis_url: str, queue: Queue) -> None:

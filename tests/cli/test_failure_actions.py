@@ -83,6 +83,8 @@ class TestActions:
         refused(run('failures', 'retry', '-u', redis_url, 'pay-1', '--first', '1'), 'named')
         both = group_of(ask), group_of(ask, 'receipt')
         refused(run('failures', 'retry', '-u', redis_url, *both, '--first', '1'), '--first')
+        for option, word in (('--rate', 'nan'), ('--rate', 'inf'), ('--wait', 'nan'), ('--wait', 'inf')):
+            refused(run('failures', 'retry', '-u', redis_url, both[0], '--first', '1', option, word), option, 'finite')
         assert statuses(redis, *PAYMENTS, 'mail-1') == ['failed'] * 4
 
     def test_a_canary_that_nobody_takes(self, told, ask: Ask) -> None:

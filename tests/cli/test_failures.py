@@ -8,6 +8,7 @@ from click.testing import Result
 from redis import Redis
 
 from rq import Queue, Retry
+from rq.job import Job
 from rq.utils import utcparse
 from tests.cli.conftest import Ask, Run, Shell, failed, group_of, refused
 
@@ -148,6 +149,17 @@ class TestShow:
         failed(run('failures', 'show', '-u', redis_url, '\x1b[2J'), '\\x1b', '`rq failures` lists the groups')
         failed(run('failures', 'show', '-u', redis_url, ''), "''")
         failed(run('job', '-u', redis_url, 'nobody'), "no job is called 'nobody'", 'expired')
+
+    def test_a_job_that_was_deleted(self, run: Run, redis: Redis, redis_url: str) -> None:
+        Job.fetch('pay-1', redis).delete()
+        failed(run('failures', 'show', '-u', redis_url, 'pay-1'), "'pay-1': the job was deleted, or has expired")
+        result = run('failures', 'show', '-u', redis_url, 'pay-11')
+        assert 'did you mean pay-' in result.stderr and 'pay-1,' not in result.stderr
+
+    def test_a_group_where_a_job_is_wanted(self, run: Run, ask: Ask, redis_url: str) -> None:
+        gid = group_of(ask)
+        for command in ('job', 'debug', 'retry-plan'):
+            failed(run(command, '-u', redis_url, gid[:6]), f"no job is called '{gid[:6]}'", f'rq failures show {gid}')
 
 
 def test_the_beginning_of_several_groups(run: Run, redis: Redis, work, redis_url: str, ask: Ask) -> None:

@@ -133,3 +133,10 @@ def test_whatever_was_stored_lines_fit_and_can_be_printed(attempts: list[Attempt
     every = [*fitting, *attempt_lines(attempts[-1], NOW, width, whole)]
     assert all(line.text.isprintable() for line in every)
     assert [line.text for line in fitting if cells(line.text) > width] == []
+
+
+def test_frames_of_a_recursion_are_told_once() -> None:
+    record = ExceptionRecord('RecursionError', 'builtins', 'too deep', (OWN, DEEPER, OWN, OWN, OWN))
+    lines = [line.text for line in chain_lines([record], 80)]
+    assert [line for line in lines if 'more time' in line] == ['  ... the same 2 more times']
+    assert sum('tasks.py:12' in line for line in lines) == 2

@@ -94,6 +94,31 @@ class Hostile:
     __str__ = __repr__
 
 
+class Uncaused(Exception):
+    """Wants to leave when it is asked for its cause."""
+
+    @property
+    def __cause__(self) -> Any:  # type: ignore[override]
+        raise SystemExit
+
+
+class _Unnamed(type):
+    def __getattribute__(cls, name: str) -> Any:
+        raise RuntimeError('no')
+
+
+class Nameless(metaclass=_Unnamed):
+    """Neither it nor its class says anything."""
+
+    __repr__ = Hostile.__repr__
+
+
+def lies(password: str) -> None:
+    """Fail with something that is hard to write down."""
+    nameless = Nameless()
+    raise Uncaused(f'refused: {password}') if nameless is not None else AssertionError
+
+
 def succeeds() -> str:
     """Say something, and succeed."""
     print('said')

@@ -35,6 +35,24 @@ class Odd(RetryLater):
         """Nothing is kept."""
 
 
+class Leaving(Odd):
+    """Wants to leave when it is asked."""
+
+    @property
+    def after(self) -> Any:
+        raise SystemExit
+
+    max = after  # type: ignore[assignment]
+
+    @after.setter
+    def after(self, value: Any) -> None:
+        """Nothing is kept."""
+
+    @max.setter
+    def max(self, value: Any) -> None:
+        """Nothing is kept."""
+
+
 def job() -> Job:
     """The one that runs."""
     found = get_current_job()
@@ -49,7 +67,7 @@ def mark(word: object) -> None:
 
 KINDS: dict[str, type[BaseException]] = {
     'Storm': Storm, 'Weather': Weather, 'ValueError': ValueError, 'Hopeless': Hopeless, 'DoNotRetry': DoNotRetry,
-    'Odd': Odd, 'SystemExit': SystemExit,
+    'Odd': Odd, 'Leaving': Leaving, 'SystemExit': SystemExit,
 }  # fmt: skip
 
 

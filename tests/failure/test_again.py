@@ -138,9 +138,18 @@ def test_later_waits(redis: Redis, queue: Queue, cls: Any, after: Any) -> None:
 def test_later_without_a_time_waits_as_after_a_failure(redis: Redis, queue: Queue) -> None:
     plain = queue.enqueue(retrying.comes_back, None, retry=Retry(3, interval=[60]))
     grown = queue.enqueue(retrying.comes_back, None, retry=Retry.exponential(3, base=300, jitter=False))
-    odd = queue.enqueue(retrying.fails, 'Odd', retry=Retry(3, interval=[60]))
     burst(redis, queue)
-    assert 55 < waits(redis, plain) <= 60 and 295 < waits(redis, grown) <= 300 and 55 < waits(redis, odd) <= 60
+    assert 55 < waits(redis, plain) <= 60 and 295 < waits(redis, grown) <= 300
+
+
+@BOTH
+@pytest.mark.parametrize('kind', ['Odd', 'Leaving'])
+def test_later_that_cannot_say_when_or_how_often(redis: Redis, queue: Queue, cls: Any, kind: str) -> None:
+    with_retries = queue.enqueue(retrying.fails, kind, retry=Retry(3, interval=[60]))
+    without = queue.enqueue(retrying.fails, kind)
+    burst(redis, queue, cls=cls)
+    assert 55 < waits(redis, with_retries) <= 60
+    assert without.is_failed and marks(redis).count('ran final=False') + marks(redis).count('ran final=True') == 1 + 11
 
 
 @BOTH

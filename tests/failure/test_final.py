@@ -114,7 +114,14 @@ def test_a_callback_that_cannot_be_imported(redis: Redis, queue: Queue) -> None:
     assert told(redis) == ['end ZeroDivisionError division by zero True']
 
 
-@pytest.mark.parametrize('cls', [Worker, SpawnWorker])
+class Plain(Worker):
+    """Overrides a part of how horses are made: they are forked after the claim."""
+
+    def fork_work_horse(self, job: Any, queue: Any) -> None:
+        super().fork_work_horse(job, queue)
+
+
+@pytest.mark.parametrize('cls', [Worker, SpawnWorker, Plain])
 def test_killed_and_timed_out_jobs(redis: Redis, queue: Queue, cls: Any) -> None:
     callback = Callback(final_jobs.on_final)
     killed = queue.enqueue(jobs.leaves, 7, retry=Retry(max=1), on_final_failure=callback)
@@ -150,6 +157,17 @@ def test_a_deadly_one_is_told_twice_at_most_and_the_others_once(redis: Redis, qu
         assert words == ['handler', 'final', 'deadly', 'final', 'deadly', 'end']
     result: Any = job.latest_result()
     assert 'ZeroDivisionError' in result.exc_string and 'ended its process, twice' in result.exc_string
+    assert job.is_failed and good.is_finished and check(redis) == []
+
+
+def test_a_deadly_one_in_a_horse_of_the_plain_kind(redis: Redis, queue: Queue) -> None:
+    callback = Callback(final_jobs.on_final_dies)
+    job = queue.enqueue(jobs.div, retry=Retry(max=3, never=ZeroDivisionError), on_final_failure=callback)
+    good = queue.enqueue(jobs.add)
+    burst(redis, queue, cls=Plain)
+    assert told(redis) == ['final ZeroDivisionError division by zero True']
+    [attempt] = job.attempts
+    assert attempt.kind == 'raised' and 'exited with code 5' in attempt.exc_string
     assert job.is_failed and good.is_finished and check(redis) == []
 
 

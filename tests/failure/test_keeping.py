@@ -107,6 +107,15 @@ def test_locals(redis: Redis, queue: Queue, cls: Any) -> None:
     assert sum(map(len, everything)) < ALL_BYTES and len(inner.locals) <= NAMES
 
 
+@pytest.mark.parametrize('cls', ALL)
+def test_of_an_exception_that_lies_about_its_causes(redis: Redis, queue: Queue, cls: Any) -> None:
+    job = queue.enqueue(jobs.lies, 'fen-otter-73', keep_on_failure='locals')
+    burst(redis, queue, cls=cls)
+    [attempt] = job.attempts
+    assert (attempt.kind, attempt.message) == ('raised', 'refused: [hidden]')
+    assert attempt.frames[-1].locals == {'password': '[hidden]', 'nameless': '<Nameless whose __repr__ raised>'}
+
+
 @pytest.mark.parametrize('cls', [*ALL, Plain])
 @pytest.mark.parametrize('then', ['raises', 'dies'])
 def test_the_end_of_the_output(redis: Redis, queue: Queue, cls: Any, then: str) -> None:

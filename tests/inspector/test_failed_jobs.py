@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 
 from rq import Queue, Retry, SimpleWorker
+from rq.bulk import Bulk
 from rq.exceptions import NoSuchGroupError
 from rq.inspector import Inspector, Match
 from rq.inspector.look import TEXT_BUDGET
@@ -211,6 +212,25 @@ def test_corrupt_records_are_shown_as_far_as_they_can_be_read(redis: Redis, fiel
     inspector = Inspector(redis)
     assert inspector.job(bad).status == 'failed'
     assert len(inspector.attempts(bad)) in (0, 1)
+
+
+@pytest.mark.parametrize('score', ['inf', '-inf', 1e300, 1e18, -1])
+def test_a_moment_of_no_calendar(redis: Redis, score: Any) -> None:
+    bad, good = failures(redis, 2)
+    [group] = Inspector(redis).groups()
+    redis.zadd(keys.failed_in(f'{group.id}:1'), {bad: score})
+    for match in (Match(), Match(group=group.id), Match(since=datetime(2020, 1, 1, tzinfo=UTC)), Match(text='broke')):
+        assert good in ids(all_pages(redis, match))
+    assert Inspector(redis).job(bad).status == 'failed'
+
+
+@pytest.mark.parametrize('score', [0, 1, 5])
+@pytest.mark.parametrize('limit', [1, 2, 50])
+def test_kept_for_times_that_make_no_sense(redis: Redis, score: int, limit: int) -> None:
+    made = [left_by_rq3(redis, f'j{number}', ended_at='') for number in range(4)]
+    redis.zadd(keys.place('failed', 'default'), {made[0]: score, made[1]: -1, made[2]: -2})
+    assert sorted(ids(all_pages(redis, limit=limit))) == made
+    assert Bulk(redis).requeue(Match(text='refused'), dry_run=True).matched == 4
 
 
 def test_keys_of_other_types_are_nothing(redis: Redis) -> None:

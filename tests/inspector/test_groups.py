@@ -9,6 +9,7 @@ from rq import Queue, Retry, SimpleWorker
 from rq.exceptions import NoSuchGroupError
 from rq.inspector import FailureGroup, Inspector, Match
 from rq.store import failures as stored
+from rq.store import keys
 from rq.store.call import run
 from tests import jobs
 from tests.inspector.world import fail, failures
@@ -99,3 +100,25 @@ def test_by_the_beginning_of_an_id(redis: Redis) -> None:
     with pytest.raises(NoSuchGroupError, match='2 failure groups begin with'):
         inspector.group(one.id[:12])
     assert inspector.group(other.id[:12]).id == other.id
+
+
+@pytest.mark.parametrize(
+    'field',
+    ['count', 'first_seen', 'last_seen', 'hour', 'resolved_at', 'muted_until', 'places', 'in:default\ntests.jobs.fail'],
+)
+@pytest.mark.parametrize('value', ['9' * 5000, '1 ' + '9' * 5000, 'x', '-5', '\u0663'])
+def test_numbers_that_make_no_sense(redis: Redis, field: str, value: str) -> None:
+    (job_id,) = failures(redis, 1)
+    [group] = Inspector(redis).groups()
+    redis.hset(keys.failure(group.id), field, value)
+    [found] = Inspector(redis).groups('all')
+    assert (found.id, found.title) == (group.id, group.title)
+    assert [one.id for one in Inspector(redis).failed_jobs().items] == [job_id]
+    Inspector(redis).failed_jobs(Match(function='fail'))
+
+
+def test_groups_whose_key_holds_another_type(redis: Redis) -> None:
+    redis.set(keys.FAILURES, 'no set')
+    assert Inspector(redis).groups() == []
+    failures(redis, 1)
+    assert len(Inspector(redis).groups()) == 1

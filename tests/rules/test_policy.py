@@ -3,6 +3,7 @@
 import json
 import pickle
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -84,6 +85,11 @@ def test_backoffs_that_are_none(words: dict[str, Any], error: type[Exception], t
 @given(POLICIES)
 def test_a_policy_comes_back_from_its_text(policy: Policy) -> None:
     assert read_policy(policy_text(policy)) == policy
+
+
+def test_numbers_of_any_kind_can_be_stored() -> None:
+    backoff = Retry(max=3, interval=Backoff(Fraction(1, 2), Fraction(2), 60)).policy.backoff
+    assert (backoff.base, backoff.factor) == (0.5, 2)
 
 
 def test_texts_are_short() -> None:

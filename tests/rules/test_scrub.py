@@ -17,6 +17,7 @@ PLANTED = 'hunter2-planted'
     [
         'password={}',
         'password: {}',
+        "'password' => '{}'",
         'DB_PASSWORD={}',
         'userPassword = {} ',
         'PGPASSWORD={}',

@@ -88,6 +88,13 @@ def test_kept_for_ever(redis):
     assert run(redis, search.candidates(SETS, 10, after=page[1])) == page[2:]
 
 
+@pytest.mark.parametrize('newest', [False, True])
+def test_kept_until_long_ago(redis, newest):
+    redis.zadd(SETS[2][0], {'j': -1, 'k': 0, 'l': 5, 'm': YEAR - 1, 'n': YEAR, 'o': YEAR + 1})
+    page = run(redis, search.candidates(SETS, 10, newest))
+    assert len(page) == 6 and walk(redis, SETS, 1, newest) == page
+
+
 def test_ids_are_in_the_order_of_their_bytes(redis):
     made = ['a', 'B', '_', '-', 'a-b', 'ab', 'a_b', 'Ab', '0', '-0', '\xff']
     redis.zadd(SETS[0][0], dict.fromkeys(made, 7))

@@ -148,21 +148,33 @@ def job_named(inspector: Inspector, name: str) -> JobView:
     return job
 
 
+def no_job(connection: Any, name: str) -> str:
+    """That there is no job of this id, and what was perhaps meant."""
+    return _nothing(Inspector(connection), 'job', name)
+
+
 def _nothing(inspector: Inspector, what: str, name: str) -> str:
     """That there is nothing of this name, and what was perhaps meant."""
     groups = inspector.groups(state='all', limit=LOOKED_AT)
     beginning = [group for group in groups if name and group.id.startswith(name)]
     shown = cut(plain(name), 60)
-    if len(beginning) > 1 and what != 'job':
+    if beginning and what == 'job':
+        return f'no job is called {shown!r}; for the failure group: rq failures show {beginning[0].id}'
+    if len(beginning) > 1:
         ids = short_ids(groups)
         named = ', '.join(ids[group.id] for group in beginning[:SUGGESTIONS])
         return f'{len(beginning)} failure groups begin with {shown!r}, such as {named}: say more of it'
     kinds = {'group': 'no failure group', 'job': 'no job'}.get(what, 'neither a failure group nor a job')
+    samples = {job_id for group in groups for job_id in group.sample_ids} if what != 'group' else set()
     known = [group.id for group in groups if what != 'job']
-    if what != 'group':
-        known += [job_id for group in groups for job_id in group.sample_ids]
-    near = difflib.get_close_matches(name, known, SUGGESTIONS)
+    near = [
+        one
+        for one in difflib.get_close_matches(name, [*known, *sorted(samples - {name})], SUGGESTIONS)
+        if one in known or _job(inspector, one) is not None
+    ]
     hint = f'; did you mean {", ".join(map(plain, near))}?' if near else '; `rq failures` lists the groups'
-    if what == 'job' and not near:
+    if name in samples:
+        hint = ': the job was deleted, or has expired'
+    elif what == 'job' and not near:
         hint = ': it was deleted, has expired, or the id is wrong'
     return f'{kinds} is called {shown!r}{hint}'

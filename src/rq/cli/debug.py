@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from rq import stairs
+from rq.cli.chosen import no_job
 from rq.cli.errors import Command, talking_to
 from rq.cli.options import CliConfig, pass_cli_config
 from rq.cli.seen import printable
@@ -69,7 +70,7 @@ def _introduce(cli_config: CliConfig, job_id: str) -> None:
     """Say which job it is; nothing is decoded yet."""
     raw = read.job(cli_config.connection, job_id)
     if b'data' not in raw:
-        raise click.ClickException(f'no such job: {printable(job_id)}; it expired, was deleted, or the id is wrong')
+        raise click.ClickException(no_job(cli_config.connection, job_id))
     told = {name: printable(raw.get(name.encode(), b'').decode('utf-8', 'replace')) for name in TOLD}
     click.echo(f'{printable(job_id)}: {told["description"][:SHOWN]}')
     where = f', enqueued from {told["enqueued_from"]}' if told['enqueued_from'] else ''
@@ -92,9 +93,10 @@ def _run(job: Any, debugger: Any, timeout: int | None) -> BaseException | None:
         name, why = next(iter(job._broken.items()))
         raise click.ClickException(f'the field {name} of this job cannot be read: {printable(why)}')
     try:
-        click.echo(f'Calling {printable(job.get_call_string() or "")} as job {job.id}')
         with limit:
-            value = job.perform() if debugger is None else debugger.run_stopped(job.func, job.perform)
+            function = job.func  # imported first: the names of its parameters tell which arguments are secret
+            click.echo(f'Calling {printable(job.get_call_string() or "")} as job {job.id}')
+            value = job.perform() if debugger is None else debugger.run_stopped(function, job.perform)
     except BaseException as error:
         if debugger is not None and isinstance(error, debugger.Quit):
             return None
@@ -111,7 +113,8 @@ def _show(error: BaseException, debugger: Any) -> None:
         click.echo('The function was not called: install the code here that the job was enqueued with.')
     if debugger is None:
         return
-    click.echo(f'\nIt failed with {name_of(type(error))}: {message_of(error)[:SHOWN]}')
+    message = message_of(error)[:SHOWN]
+    click.echo(f'\nIt failed with {name_of(type(error))}{": " if message else ""}{message}')
     click.echo('The debugger stands at your innermost frame: l lists it, p EXPRESSION prints, u and d move, q leaves.')
     if not debugger.look_at(error):
         click.echo('None of its frames is of your code, so there is nothing to be looked at.')

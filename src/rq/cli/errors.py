@@ -22,6 +22,7 @@ ENDS_WITH_1 = (
     *('--exception-handler', '--serializer', '--config', '--pid', '--schedule-in', '--schedule-at', '--timeout'),
     *('--result-ttl', '--ttl', '--failure-ttl', '--job-id'),
 )
+OURS_ALONE = (('debug', '--timeout'),)  # RQ 3.0 has no such command
 ELSEWHERE = (
     'start a server there, name another with --url, or say --url embedded:// for a private one in this directory'
 )
@@ -34,10 +35,13 @@ def _one_sentence() -> Iterator[None]:
         yield
     except click.UsageError as error:
         # Its text is the help of the group, for which it needs the context.
+        command = error.ctx.command.name if error.ctx is not None else ''
         if type(error).__name__ != 'NoArgsIsHelpError':
             error.ctx = None
-        if isinstance(error, click.BadParameter) and _option_of(error) in ENDS_WITH_1:
-            error.__dict__['exit_code'] = 1
+        if isinstance(error, click.BadParameter):
+            option = _option_of(error)
+            if option in ENDS_WITH_1 and (command, option) not in OURS_ALONE:
+                error.__dict__['exit_code'] = 1
         raise
 
 

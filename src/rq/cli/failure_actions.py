@@ -16,7 +16,7 @@ from rq.cli.columns import cut, plain, table
 from rq.cli.document import json_option, print_document
 from rq.cli.errors import Command, talking_to
 from rq.cli.failure_documents import failed_job_document
-from rq.cli.options import CliConfig, WholeNumber, pass_cli_config
+from rq.cli.options import CliConfig, FiniteNumber, WholeNumber, pass_cli_config
 from rq.cli.progress import Progress
 from rq.cli.questions import agreed
 from rq.cli.screen import Line
@@ -48,9 +48,7 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what the actions on jobs share to a command."""
     for option in (
         json_option,
-        click.option(
-            '--rate', type=click.FloatRange(min=0, min_open=True), metavar='N', help='N jobs a second at most.'
-        ),
+        click.option('--rate', type=FiniteNumber(min=0, min_open=True), metavar='N', help='N jobs a second at most.'),
         click.option('--first', type=WholeNumber(min=1), metavar='N', help='Only N of them, those that failed last.'),
         click.option('--dry-run', is_flag=True, help='Only say what would be done.'),
         click.option('--yes', '-y', is_flag=True, help='Do not ask.'),
@@ -66,7 +64,7 @@ def acting(command: Callable[..., Any]) -> Callable[..., Any]:
 @acting
 @click.option('--at-front', is_flag=True, help='Before all others of their queues.')
 @click.option(
-    '--wait', type=click.FloatRange(min=0), default=60.0, show_default=True, metavar='SECONDS',
+    '--wait', type=FiniteNumber(min=0), default=60.0, show_default=True, metavar='SECONDS',
     help='With --first: how long to wait for what becomes of them.',
 )  # fmt: skip
 @pass_cli_config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import os
 import re
 import sys
@@ -35,6 +36,19 @@ class WholeNumber(click.IntRange):
     """A whole number from a least one on; it goes by click's name of any integer."""
 
     name = 'integer'
+
+
+class FiniteNumber(click.FloatRange):
+    """A number within bounds, neither `nan` nor `inf`; it goes by click's name of a number."""
+
+    name = 'float'
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f'{value!r} is no finite number.', param, ctx)
+        return number
 
 
 def worker_settings(command: Callable[..., Any]) -> Callable[..., Any]:

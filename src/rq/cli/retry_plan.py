@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import click
 from click.core import ParameterSource
 
+from rq.cli.chosen import no_job
 from rq.cli.document import json_option, print_document
 from rq.cli.errors import Command, talking_to, wrong_option
 from rq.cli.options import CliConfig, WholeNumber, pass_cli_config
@@ -103,7 +104,7 @@ def _of_job(cli_config: CliConfig, job_id: str) -> Planned:
         try:
             job = cli_config.job_class.fetch(job_id, cli_config.connection, cli_config.serializer)
         except NoSuchJobError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(no_job(cli_config.connection, job_id)) from error
         except (ValueError, TypeError) as error:
             raise click.ClickException(f'job {shown(job_id)} cannot be read: {error}') from error
     policy, left = job.retry_policy, job.retries_left
@@ -160,9 +161,12 @@ def _lines(planned: Planned, steps: list[Step]) -> list[str]:
     if made:
         last = made[-1]
         latest = last.total_most if planned.room is None else min(last.total_most, int(planned.room))
-        ends = f'Given up when attempt {last.attempt} fails, {between(last.total_least, latest)} {since}'
+        when = (
+            f', {between(last.total_least, latest)} {since}; the time that attempts take comes on top' if latest else ''
+        )
+        ends = f'Given up when attempt {last.attempt} fails{when}.'
         if more <= 0 or len(made) < len(steps):
-            lines.append(f'{ends}; the time that attempts take comes on top.')
+            lines.append(ends)
     else:
         lines.append('The next failure is final.')
     return lines

@@ -62,8 +62,11 @@ def frame_lines(frames: Sequence[Frame], width: int, whole: bool = False, indent
     last = frames[-1] if frames and not any(frame.is_own for frame in frames) else None
     for is_open, group in groupby(frames, lambda frame: whole or frame.is_own or frame is last):
         if is_open:
-            for frame in group:
+            for frame, same in groupby(group):
                 yield from _open(frame, width, indent)
+                repeated = len(list(same)) - 1
+                if repeated:
+                    yield Line(f'{indent}... the same {repeated} more {"time" if repeated == 1 else "times"}', 'quiet')
         else:
             yield Line(cut(indent + folded(group), width), 'quiet')
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from random import random
 from typing import Any, cast
 
-from rq.exceptions import DoNotRetry, RetryDeadlineError, RetryLater
+from rq.exceptions import ColdShutdown, DoNotRetry, RetryDeadlineError, RetryLater
 from rq.failure.capture import Failure, Kind
 from rq.failure.handlers import ASKING, fenced
 from rq.rules.anatomy import mro_of
@@ -225,9 +225,9 @@ def _wish(later: RetryLater) -> float | None:
     """`after` of an exception whose class may be anybody's."""
     try:
         return None if later.after is None else checked_wait(later.after)
-    except BaseTimeoutException:
+    except (BaseTimeoutException, ColdShutdown):
         raise
-    except Exception as error:
+    except BaseException as error:
         logger.warning('RetryLater(after=...): %s; the job waits as after a failure', error)
         return None
 
@@ -235,9 +235,9 @@ def _wish(later: RetryLater) -> float | None:
 def _most(later: RetryLater) -> int:
     try:
         return max(int(later.max), 0)
-    except BaseTimeoutException:
+    except (BaseTimeoutException, ColdShutdown):
         raise
-    except Exception:
+    except BaseException:
         return _MOST
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 import time
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -38,19 +39,30 @@ class _Short(reprlib.Repr):
         except ColdShutdown:
             raise
         except BaseException:
-            return f'<{type(x).__name__} whose __repr__ raised>'
+            return f'<{_NAME(type(x))} whose __repr__ raised>'
 
 
 def _is_plain(cls: type) -> bool:
     return cls in (dict, list, tuple, set, frozenset, str, int)
 
 
+_NAME: Any = type.__dict__['__name__'].__get__  # a metaclass may say something else, or raise
 _SHORT = _Short()
 
 
 def locals_of(error: BaseException, scrubber: Scrubber) -> dict[int, Locals]:
     """Of the innermost own frames of an exception and its causes: id of the frame -> its locals as texts."""
     found: dict[int, Locals] = {}
+    try:
+        _gather(error, scrubber, found)
+    except ColdShutdown:
+        raise
+    except BaseException:  # an exception that lies about its causes: what was found until then stands
+        pass
+    return found
+
+
+def _gather(error: BaseException, scrubber: Scrubber, found: dict[int, Locals]) -> None:
     room, until = ALL_BYTES, time.monotonic() + _SECONDS
     for frame in _innermost(error):
         if len(found) == FRAMES or room <= 0 or time.monotonic() > until:
@@ -59,11 +71,9 @@ def locals_of(error: BaseException, scrubber: Scrubber) -> dict[int, Locals]:
             words = _of_frame(frame, scrubber, room, until)
             room -= sum(len(name.encode('utf-8', 'replace')) + len(text.encode()) + 8 for name, text in words.items())
             found[id(frame)] = words
-    return found
 
 
-def _innermost(error: BaseException | None) -> list[FrameType]:
-    frames: list[FrameType] = []
+def _innermost(error: BaseException | None) -> Iterator[FrameType]:
     seen: set[int] = set()
     while error is not None and id(error) not in seen and len(seen) < FRAMES:
         seen.add(id(error))
@@ -71,9 +81,9 @@ def _innermost(error: BaseException | None) -> list[FrameType]:
         while trace is not None:
             own.append(trace.tb_frame)
             trace = trace.tb_next
-        frames += own[: -100 * FRAMES - 1 : -1]
-        error = error.__cause__ or error.__context__
-    return frames
+        yield from own[: -100 * FRAMES - 1 : -1]
+        cause = error.__cause__
+        error = error.__context__ if cause is None else cause
 
 
 def _of_frame(frame: FrameType, scrubber: Scrubber, room: int, until: float) -> Locals:

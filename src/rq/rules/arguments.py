@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self
 
 from rq.rules.timing import parse_timeout
 
 
-class EnqueueArgs(NamedTuple):
-    """What `Queue.parse_args` found in the words of one call."""
-
+class _Words(NamedTuple):
     func: Any
     timeout: Any
     description: Any
@@ -31,8 +31,25 @@ class EnqueueArgs(NamedTuple):
     args: Any
     kwargs: Any
     webhooks: Any
-    on_final_failure: Any
-    keep_on_failure: Any
+
+
+class EnqueueArgs(_Words):
+    """What `Queue.parse_args` found in the words of one call; as a tuple it has the items that it has in RQ 3.0."""
+
+    more: Mapping[str, Any] = MappingProxyType({})  # words that RQ 3.0 does not know, where they are given
+
+    def _asdict(self) -> dict[str, Any]:
+        return {**super()._asdict(), **self.more}
+
+    def _replace(self, **words: Any) -> Self:
+        changed = super()._replace(**words)
+        changed.more = self.more
+        return changed
+
+
+def given(**words: Any) -> dict[str, Any]:
+    """Those of some words that have a value: a subclass may override what they are passed to as of RQ 3.0."""
+    return {word: value for word, value in words.items() if value is not None}
 
 
 #: keyword of enqueue() -> its default
@@ -40,8 +57,8 @@ _OURS: dict[str, Any] = {
     'job_timeout': None, 'description': None, 'result_ttl': None, 'ttl': None, 'failure_ttl': None, 'depends_on': None,
     'job_id': None, 'at_front': False, 'meta': None, 'retry': None, 'repeat': None, 'on_success': None,
     'on_failure': None, 'on_stopped': None, 'rate_limit': None, 'pipeline': None, 'unique': False, 'webhooks': None,
-    'on_final_failure': None, 'keep_on_failure': None,
 }  # fmt: skip
+_MORE = ('on_final_failure', 'keep_on_failure')
 
 
 def parse(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> EnqueueArgs:
@@ -49,11 +66,15 @@ def parse(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> EnqueueArgs:
     if not isinstance(f, str) and getattr(f, '__module__', None) == '__main__' and not hasattr(f, '__self__'):
         raise ValueError(f'{f!r} stands in __main__, which a worker cannot import; move it into a module of its own')
     ours = {word: kwargs.pop(word, default) for word, default in _OURS.items()}
+    more = {word: kwargs.pop(word) for word in _MORE if word in kwargs}
     if 'args' in kwargs or 'kwargs' in kwargs:
         assert args == (), 'Extra positional arguments cannot be used when using explicit args and kwargs'
         args, kwargs = kwargs.pop('args', ()), kwargs.pop('kwargs', {})
     ours['timeout'] = ours.pop('job_timeout')
-    return EnqueueArgs(func=f, args=args, kwargs=kwargs, **ours)
+    found = EnqueueArgs(func=f, args=args, kwargs=kwargs, **ours)
+    if more:
+        found.more = given(**more)
+    return found
 
 
 def checked_timeout(timeout: Any, default: int | None) -> int | None:

@@ -100,7 +100,10 @@ def read_policy(text: str) -> Policy:
 
 
 def _short(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    if value is None or isinstance(value, int):
+        return value
+    seconds = float(value)  # a number of another kind, such as a Fraction or numpy's, has no JSON
+    return int(seconds) if seconds.is_integer() else seconds
 
 
 def _text(value: Any) -> str:

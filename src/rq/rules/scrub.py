@@ -25,7 +25,7 @@ _HINTS = (
 #: a name, perhaps quoted or a subscript, and what ties a value to it; of an option of the shell a space or comma does
 _NAMED = re.compile(
     r"""(?P<option>--)?-?(?P<name>[A-Za-z_][\w-]*+)(?P<end>\\?["']?\]?)
-        (?:[ \t]{0,4}(?P<tie>[!:=]?==?|=>|:|%3[Dd])[ \t]{0,4}|(?P<space>[ \t]{1,4}|,[ ]?(?=["'])))""",
+        (?:[ \t]{0,4}(?P<tie>=>|[!:=]?==?|:|%3[Dd])[ \t]{0,4}|(?P<space>[ \t]{1,4}|,[ ]?(?=["'])))""",
     re.VERBOSE,
 )
 _QUOTED = re.compile(

@@ -22,25 +22,31 @@ _MOST_ERRORS, _MOST_FRAMES = 20, 100
 
 def secrets_of(error: BaseException | None, job: Any = None) -> set[str]:
     """What is known to be secret of an exception and, if it is given, of the call of its job."""
-    try:
-        found = _of_call(job) if job is not None else set()
-        if error is not None:
-            for frame in _frames(error):
-                found |= secrets_of_frame(frame)
-        return found
-    except ColdShutdown:
-        raise
-    except BaseException:  # an exception, or a class of arguments, that lies about itself: its patterns are known still
-        return set()
+    found: set[str] = set()
+    for parts in (_of_call(job), _of_error(error)):
+        try:
+            for values in parts:
+                found |= values
+        except ColdShutdown:
+            raise
+        except BaseException:  # an exception, or a class of arguments, that lies about itself: what was found counts
+            continue
+    return found
 
 
-def _of_call(job: Any) -> set[str]:
+def _of_error(error: BaseException | None) -> Iterator[set[str]]:
+    if error is not None:
+        yield from map(secrets_of_frame, _frames(error))
+
+
+def _of_call(job: Any) -> Iterator[set[str]]:
     """A call that was not loaded here is not loaded for this."""
+    if job is None:
+        return
     parts = [job.__dict__.get(name, UNEVALUATED) for name in ('_func_name', '_instance', '_args', '_kwargs')]
-    if parts[0] is UNEVALUATED:
-        return set()
-    name, instance, args, kwargs = (None if part is UNEVALUATED else part for part in parts)
-    return secrets_of_call(name, instance, args, kwargs)
+    if parts[0] is not UNEVALUATED:
+        name, instance, args, kwargs = (None if part is UNEVALUATED else part for part in parts)
+        yield secrets_of_call(name, instance, args, kwargs)
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:

@@ -206,6 +206,7 @@ class Line:
     """
 
     def __init__(self, client: Redis) -> None:
+        self._owner = client  # at its end it would disconnect all of its pool, this line in the middle of a call, too
         self._pool = client.connection_pool
         self._connection: Any = None
         self._owed: list[Call[Any]] = []  # posted calls whose replies nobody read yet

@@ -124,7 +124,8 @@ def note(lease: Lease, failure: dict[str, Any], told: int, now: float | str = ''
     return Call(load('note'), names, arguments, lambda reply: reply == b'ok')
 
 
-def _failure(raw: bytes) -> dict[str, Any] | None:
+def noted(raw: bytes | None) -> dict[str, Any] | None:
+    """The failure in the field that `note` wrote; None where there is none."""
     try:
         value = json.loads(raw) if raw else None
     except ValueError:
@@ -135,7 +136,7 @@ def _failure(raw: bytes) -> dict[str, Any] | None:
 def _rescued(reply: list[Any]) -> Rescued:
     orphans = [
         Orphan(
-            shown(job_id), execution.decode(), shown(lost), int(times), _failure(failure), int(told), at / 1e6,
+            shown(job_id), execution.decode(), shown(lost), int(times), noted(failure), int(told), at / 1e6,
             codec.pairs(raw),
         )
         for job_id, execution, lost, times, failure, told, at, raw in reply[0]

@@ -88,7 +88,10 @@ class StoredGroup:
 
 def group_ids(connection: Any, offset: int = 0, limit: int = 1000) -> list[str]:
     """Ids of groups, the latest seen first."""
-    return [shown(one) for one in connection.zrevrange(keys.FAILURES, offset, offset + limit - 1)] if limit > 0 else []
+    if limit <= 0:
+        return []
+    (members,) = _replies(connection, [('ZREVRANGE', keys.FAILURES, offset, offset + limit - 1)])
+    return [shown(one) for one in members]
 
 
 def groups_page(connection: Any, offset: int = 0, limit: int = 100, now: float | None = None) -> list[StoredGroup]:
@@ -152,10 +155,10 @@ def _group(group_id: str, raw: dict[bytes, bytes], now: float) -> StoredGroup:
         muted_until=muted_until if state == MUTED else None,
         resolved_at=_seconds(words.get('resolved_at')),
         regressed_at=_seconds(words.get('regressed_at')),
-        count=_number(words.get('count')),
+        count=as_number(words.get('count')),
         first_seen=_seconds(words.get('first_seen')) or 0.0,
         last_seen=_seconds(words.get('last_seen')) or 0.0,
-        trend=_trend(words.get('trend', ''), _number(words.get('hour')), now),
+        trend=_trend(words.get('trend', ''), as_number(words.get('hour')), now),
         buckets=_buckets(group_id, words),
         sample_ids=tuple(words.get('jobs', '').split()),
         failed_count=0,
@@ -163,7 +166,7 @@ def _group(group_id: str, raw: dict[bytes, bytes], now: float) -> StoredGroup:
 
 
 def _trend(text: str, hour: int, now: float) -> tuple[int, ...]:
-    counted = [_number(text[at : at + DIGITS]) for at in range(0, len(text), DIGITS)]
+    counted = [as_number(text[at : at + DIGITS]) for at in range(0, len(text), DIGITS)]
     counted += [0] * min(max(int(now // 3600) - hour, 0), HOURS)  # hours without any
     return tuple([0] * (HOURS - len(counted)) + counted[-HOURS:])
 
@@ -175,16 +178,17 @@ def _buckets(group_id: str, words: dict[str, str]) -> tuple[Bucket, ...]:
         if field.startswith(_PLACE) and number.isdecimal():
             queue, _, function = field.removeprefix(_PLACE).rpartition('\n')
             is_rest = field == _PLACE
-            found.append(Bucket(f'{group_id}:{number}', group_id, queue, function, _number(count), is_rest))
+            found.append(Bucket(f'{group_id}:{number}', group_id, queue, function, as_number(count), is_rest))
     return tuple(sorted(found, key=lambda one: -one.count))
 
 
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else 0
+def as_number(text: str | None) -> int:
+    """A count as it is stored; what makes no sense is 0."""
+    return int(text) if text and len(text) < 19 and text.isdecimal() else 0
 
 
 def _seconds(text: str | None) -> float | None:
-    return None if text is None else _number(text) / 1000
+    return None if text is None else as_number(text) / 1000
 
 
 # --- buckets ------------------------------------------------------------------------------------------------------
@@ -210,8 +214,11 @@ def holds(entry: Entry, status: bytes | None, failed_in: bytes | None, started_a
     """Whether an entry holds, by what the job's record says."""
     if status != b'failed' or failed_in != entry.bucket.encode():
         return False
-    # one that was started since has failed again, in a worker of RQ 3.0, which knows no groups
-    return (started_at or b'') < utcformat(from_epoch(entry.failed_at + 0.001)).encode()
+    try:
+        # one that was started since has failed again, in a worker of RQ 3.0, which knows no groups
+        return (started_at or b'') < utcformat(from_epoch(entry.failed_at + 0.001)).encode()
+    except (ValueError, OverflowError):  # no moment of a calendar: somebody else wrote it
+        return False
 
 
 def tidy(look: int = 100, pause: int = 700, now: float | str = '') -> Call[Tidied]:

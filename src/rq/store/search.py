@@ -9,7 +9,7 @@ from rq.defaults import DEFAULT_FAILURE_TTL
 from rq.rules.timing import str_to_date
 from rq.store import keys, read
 from rq.store.call import Argument, Call, ResponseError
-from rq.store.failures import Bucket
+from rq.store.failures import Bucket, as_number
 from rq.store.scripts import load
 
 #: how much is read of each record: what proves its failure, and its description, and its latest attempt
@@ -54,7 +54,7 @@ def buckets(
         found = []
         for gid, number, place, count in zip(words[::4], words[1::4], words[2::4], words[3::4], strict=True):
             name, (queue, _, function) = f'{gid}:{number}', place.rpartition('\n')
-            found.append(Bucket(name, gid, queue, function, int(count), place == ''))
+            found.append(Bucket(name, gid, queue, function, as_number(count), place == ''))
         return found
 
     return Call(load('failed_sets'), [keys.FAILURES], ['', group, queue, function, type_name, kind], decode)

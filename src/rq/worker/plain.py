@@ -18,8 +18,8 @@ from typing import Any
 
 from rq.exceptions import InvalidJobOperation
 from rq.executors import horse, tree
-from rq.failure import capture
-from rq.failure.handlers import fenced
+from rq.failure import again, capture, final
+from rq.failure.handlers import EVERYBODY, fenced
 from rq.perform.output import Ring, left_in
 from rq.rules.keeping import OUTPUT, keeps
 from rq.rules.lease import Lease
@@ -217,14 +217,29 @@ def judge(worker: Any, job: Any, queue: Any, execution: Any, ended: tuple[Any, A
     else:
         # a `wait_for_horse` of somebody may give a return code as `subprocess` has it
         status_word = -raw_status if raw_status is not None and raw_status < 0 else raw_status
-        failure = capture.killed(status_word, rusage.ru_maxrss if rusage else None)
+        killed = capture.killed(status_word, rusage.ru_maxrss if rusage else None)
+        failure = _decided(worker, execution, killed.message) or killed
         worker.log.warning('Worker %s: job %s failed (%s)', worker.name, job.id, failure.message)
         _through(worker, lambda: _learn_start(worker, job))
         job.ended_at = job.ended_at or job._moment()
         fenced('work_horse_killed_handler', failure, lambda: _tell_killed(worker, job, ended), worker.log, job)
     failure.output = left_in(worker.ring)
     job._failure = failure
+    again.prepare(job, failure, worker)
+    if failure.heard < EVERYBODY and not final.tell(job, execution, failure, worker):
+        return
     worker.handle_job_failure(job, queue=queue, exc_string=failure.full_text, execution=execution)
+
+
+def _decided(worker: Any, execution: Any, end: str) -> capture.Failure | None:
+    """The failure of which the horse had begun to tell that it is the last: who heard it may have killed the horse."""
+    raw = _through(worker, lambda: worker.connection.hget(execution.key, 'failure')) if execution else None
+    values = claim.noted(raw)
+    failure = capture.from_dict(values) if values else None
+    if failure is None or failure.heard < EVERYBODY:
+        return None
+    failure.attached.append(f'Then {end}')
+    return failure
 
 
 def _is_settled(worker: Any, execution: Any) -> bool:

@@ -14,7 +14,8 @@ local function piece_of(strand, rank, count)
   local found = {}
   for position = 1, #reply, 2 do
     local moment = tonumber(reply[position + 1])
-    if strand.kept and moment >= 0 then moment = (moment - strand.kept) * 1000 end
+    -- 0 at least: as their scores, so the moments must stand in order, and some are kept for ever (negative scores)
+    if strand.kept and moment >= 0 then moment = math.max((moment - strand.kept) * 1000, 0) end
     found[#found + 1] = {moment, reply[position], strand.number}
   end
   return found
