@@ -1,5 +1,6 @@
 """Burst, limits, order of queues, names, the books, log lines."""
 
+import gc
 import logging
 import os
 import re
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from rq import Queue, Retry, SimpleWorker, Worker
+from rq import Queue, Retry, SimpleWorker, SpawnWorker, Worker
 from rq.worker import DequeueStrategy
 from tests import jobs
 from tests.invariants import check
@@ -27,6 +28,21 @@ def test_burst(redis: Redis, queue: Queue, cls: Any) -> None:
     queue.enqueue(jobs.add)
     assert cls([queue]).work(burst=True) is True
     assert redis.smembers('rq:workers') == set() and check(redis) == []
+
+
+@pytest.mark.parametrize('cls', [Worker, SimpleWorker, SpawnWorker])
+def test_nothing_is_left_open(queue: Queue, cls: Any) -> None:
+    """A program may work off its queues many times."""
+
+    def work() -> int:
+        queue.enqueue(jobs.add)
+        cls([queue]).work(burst=True)
+        gc.collect()
+        return len(os.listdir('/proc/self/fd'))
+
+    work()
+    before = work()
+    assert [work() for _ in range(3)] == [before] * 3
 
 
 @BOTH

@@ -78,7 +78,7 @@ class Clock:
         rescue_interval: float = RESCUE_INTERVAL,
         doubt: Callable[[], None] = lambda: None,
     ) -> None:
-        self._line = Line(client)
+        self._client, self._line = client, Line(client)
         self._doubt = doubt  # said when the server did not answer here
         self._courier = Courier(client)
         self._name, self._instance, self._queues = worker_name, instance, list(queues)
@@ -114,6 +114,7 @@ class Clock:
                 return
         if not self.is_away:
             self._courier.finish()  # else it keeps the news for others
+        self._client.close()
 
     def _run(self) -> None:
         due = [time.monotonic() + random.uniform(0, period) for period, _ in self._table]

@@ -81,6 +81,7 @@ class Remote:
 
     def _finish(self) -> None:
         self._close()
+        self._client.close()
         self._bell.close()
 
     def _listen(self, listener: Listener) -> None:

@@ -329,7 +329,8 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping, Probed):
         stop_ringing()
         if clock is not None:
             clock.stop()
-        loop.talk.hurry()
+            if clock.is_away:
+                loop.talk.hurry()
         self.stop_scheduler()  # before the executor: it was forked, and holds copies of descriptors
         if clock is None and not life.is_born(self):
             self.unsubscribe()

@@ -231,9 +231,10 @@ class Conversation:
         self.client = rebuild(self._worker.connection, socket_timeout=HASTE_SECONDS)
 
     def close(self) -> None:
-        """Close both connections."""
+        """Close its connections."""
         self.waiter.drop()
         self.line.drop()
+        self.client.close()
 
 
 def burst_patience(burst: bool) -> float | None:

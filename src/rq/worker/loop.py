@@ -185,6 +185,7 @@ class Loop(Fetching, Interrupts):
         self.executor.close()
         self.talk.close()
         self.bell.close()
+        gc.unfreeze()  # a program may call work() many times: what is left of each call must not stay for ever
 
     # --- one job ------------------------------------------------------------------------------------------------
 
