@@ -38,7 +38,7 @@ def test_nothing_is_left_open(queue: Queue, cls: Any) -> None:
         queue.enqueue(jobs.add)
         cls([queue]).work(burst=True)
         gc.collect()
-        return len(os.listdir('/proc/self/fd'))
+        return len(list(Path('/proc/self/fd').iterdir()))
 
     work()
     before = work()
