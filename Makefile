@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
-JOBS ?= 2
+JOBS ?= 3
 MINUTES ?= 10
 
 .PHONY: help demo test fast crash crash-full soak interop ecosystem neighbours packages lint types docs bench clean
