@@ -112,7 +112,11 @@ def logs() -> Iterator[None]:
     """The loggers as they were: a worker in this process would leave them writing to the stream of one test."""
     loggers = [logging.getLogger(name) for name in ('rq.worker', 'rq.job', 'rq.worker_pool')]
     before = [(list(each.handlers), each.level, each.propagate) for each in loggers]
+    others = [each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
+    heard = [each for each in others if not each.disabled]
     yield
+    for each in heard:
+        each.disabled = False  # a dictConfig disables whom it does not name
     for each, (handlers, level, propagate) in zip(loggers, before, strict=True):
         each.handlers[:] = handlers
         each.setLevel(level)

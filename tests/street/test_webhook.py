@@ -227,7 +227,7 @@ def test_a_try_is_over_in_its_time(queue: Queue, listener: Listener, path: str, 
     began = time.monotonic()
     Webhook(f'{listener.url}{path}', 'finished', timeout=1).send(queue.enqueue(jobs.add))
     assert time.monotonic() - began < 2
-    assert 'no answer within 1 s' in caplog.text
+    assert 'no answer within 1 s' in caplog.text or 'timed out' in caplog.text  # who was faster
 
 
 def test_a_body_is_not_read(queue: Queue, listener: Listener, caplog: Any) -> None:
