@@ -51,11 +51,11 @@ types: $(VENV)/.dev ## mypy, strict
 docs: $(VENV)/.dev ## run every example of README and docs
 	$(PYTEST) tests/docs
 
-bench: $(VENV)/.dev ## measure; the figures go to bench/results
-	$(BIN)/python bench/run.py
+bench: $(VENV)/.dev ## ours beside other queues, half an hour: SUITES=reused,io PEERS=ours,rq,huey REPS=1 for a part
+	$(BIN)/python bench/run.py $(if $(SUITES),--suites $(SUITES)) $(if $(PEERS),--peers $(PEERS)) $(if $(REPS),--reps $(REPS))
 
 clean: ## remove the virtual environments and every cache
-	rm -rf $(VENV) .interop .ecosystem .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	rm -rf $(VENV) .interop .ecosystem .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
 
 # The environment. The stamps make pip run again only when what it read has changed.
 $(VENV)/.python:

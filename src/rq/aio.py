@@ -7,23 +7,26 @@ calls that they would run are awaited here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Sized
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
-from rq import entering
+from rq import entering, express
 from rq.connections import awaited
+from rq.entering_many import Crowd
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
 from rq.provenance import remembering
-from rq.queue import Queue
+from rq.queue import SEAMS, Queue
 from rq.queue_dependents import BULK
 from rq.results import Result
 from rq.rules.names import parse_job_id
 from rq.rules.status import JobStatus
 from rq.store import codec, keys, operate, promote, read
 from rq.store.call import Call, ResponseError, run_async, run_many_async
+from rq.store.headed import Headed
 
 NO_PIPELINE = 'an AsyncQueue takes no pipeline: enqueue_many sends many jobs in few writes'
 
@@ -187,6 +190,11 @@ class AsyncQueue:
     @remembering
     async def enqueue(self, f: Any, *args: Any, **kwargs: Any) -> AsyncJob:
         """Enqueue a call of `f`; the words are those of `Queue.enqueue`, but for `pipeline`."""
+        if self._is_short() and express.is_plain(kwargs):
+            prepared = express.prepared(self._words, f, args, kwargs)
+            if prepared is not None:
+                entering.entered(prepared[0], await self._run(prepared[1]))
+                return self._own(prepared[0])
         words = Queue.parse_args(f, *args, **kwargs)._asdict()
         return await self.enqueue_call(**words)
 
@@ -233,19 +241,25 @@ class AsyncQueue:
     @remembering
     async def enqueue_many(self, job_datas: Iterable[Any], group_id: str | None = None) -> list[AsyncJob]:
         """Enqueue many jobs in few writes; in the order of `Queue.enqueue_many`."""
-        free, bound = entering.sorted_out(self._words, job_datas, group_id)
-        calls: list[Call[Any]] = [entering.entry(self._words, job, at_front) for job, at_front in free]
-        calls += [entering.deferral(self._words, job, 'link', at_front) for job, at_front in bound]
-        for start in range(0, len(calls), BULK):
-            await run_many_async(self.connection, calls[start : start + BULK])
+        is_short, seen = self._is_short(), set[str]()
+        entries, is_bounded, may_be_more = iter(job_datas), not isinstance(job_datas, Sized), True
+        free: list[Any] = []
+        bound: list[Any] = []
+        while may_be_more:
+            crowd = Crowd(self._words, group_id, is_short, seen)
+            may_be_more = crowd.take(entries, is_bounded)
+            links = (crowd.links[start : start + BULK] for start in range(0, len(crowd.links), BULK))
+            for calls in chain(crowd.writes, links):
+                await self._run_many(calls)
+            free += crowd.jobs()
+            bound += crowd.bound
         went: set[str] = set()
         for start in range(0, len(bound), BULK):
-            some = [job.id for job, _ in bound[start : start + BULK]]
+            some = [job.id for job in bound[start : start + BULK]]
             for ids in (await self._run(promote.promote_ready(some))).values():
                 went.update(ids)
-        waiting = [entering.stands(job, JobStatus.DEFERRED) for job, _ in bound if job.id not in went]
-        met = [entering.stands(job, JobStatus.QUEUED) for job, _ in bound if job.id in went]
-        return [entering.stands(job, JobStatus.QUEUED) for job, _ in free] + waiting + met
+        met = [entering.stands(job, JobStatus.QUEUED) for job in bound if job.id in went]
+        return free + [job for job in bound if job.id not in went] + met
 
     @remembering
     async def enqueue_copy(
@@ -283,7 +297,17 @@ class AsyncQueue:
         end = length if length < 0 else offset + length - 1
         return read.texts(await self.connection.lrange(self.key, offset, end))
 
-    async def _run(self, call: Call[Any]) -> Any:
+    def _is_short(self) -> bool:
+        ours = SEAMS_OF_ASYNC.are_closed(self) and SEAMS.are_closed(self._words)
+        return ours and express.takes(self._words, SEAMS_OF_JOBS)
+
+    async def _run_many(self, calls: Sequence[Call[Any]]) -> None:
+        try:
+            await run_many_async(self.connection, calls)
+        except ResponseError as error:
+            raise entering.storage_error(error) from error
+
+    async def _run(self, call: Call[Any] | Headed[Any]) -> Any:
         try:
             return await run_async(self.connection, call)
         except ResponseError as error:
@@ -293,6 +317,10 @@ class AsyncQueue:
     def _own(job: Any) -> AsyncJob:
         own: AsyncJob = job
         return own
+
+
+SEAMS_OF_ASYNC = express.Seams(AsyncQueue, 'enqueue_call', 'enqueue_job')
+SEAMS_OF_JOBS = express.seams_of_jobs(AsyncJob)
 
 
 def beside(queue: Queue) -> AsyncQueue:

@@ -21,7 +21,7 @@ logger = logging.getLogger('rq.job')
 
 
 def _without_secrets(error: BaseException, job: Any) -> str:
-    return traceback_text(error, Scrubber(secrets_of(error, job)).text)
+    return traceback_text(error, Scrubber(secrets_of(error, job)))
 
 
 class Callback:
@@ -70,40 +70,32 @@ def execute_success_callback(job: Any, death_penalty_class: type[Any], result: A
         _call(job, callback, death_penalty_class, job.success_callback_timeout, result)
 
 
+def _tell(job: Any, word: str, penalty: type[Any], *args: Any) -> None:
+    """Call the callback of this name, if there is one; what it raises is logged and raised."""
+    said = word.replace('_', ' ')
+    try:
+        callback = getattr(job, f'{word}_callback')
+        if callback:
+            logger.debug('Job %s: calling %s callback %s', job.id, said, callback)
+            _call(job, callback, penalty, getattr(job, f'{word}_callback_timeout'), *args)
+    except Exception as error:
+        logger.error('Job %s: error while running the %s callback\n%s', job.id, said, _without_secrets(error, job))
+        raise
+
+
 def execute_failure_callback(job: Any, death_penalty_class: type[Any], *exc_info: Any) -> None:
     """Call `on_failure` with the exception, if there is one; what it raises is logged and raised."""
-    try:
-        callback = job.failure_callback
-        if callback:
-            logger.debug('Job %s: calling failure callback %s', job.id, callback)
-            _call(job, callback, death_penalty_class, job.failure_callback_timeout, *exc_info)
-    except Exception as error:
-        logger.error('Job %s: error while running the failure callback\n%s', job.id, _without_secrets(error, job))
-        raise
+    _tell(job, 'failure', death_penalty_class, *exc_info)
 
 
 def execute_stopped_callback(job: Any, death_penalty_class: type[Any]) -> None:
     """Call `on_stopped`, if there is one; what it raises is logged and raised."""
-    try:
-        callback = job.stopped_callback
-        if callback:
-            logger.debug('Job %s: calling stopped callback %s', job.id, callback)
-            _call(job, callback, death_penalty_class, job.stopped_callback_timeout)
-    except Exception as error:
-        logger.error('Job %s: error while running the stopped callback\n%s', job.id, _without_secrets(error, job))
-        raise
+    _tell(job, 'stopped', death_penalty_class)
 
 
 def execute_final_failure_callback(job: Any, death_penalty_class: type[Any], *exc_info: Any) -> None:
     """Call `on_final_failure` with the exception, if there is one; what it raises is logged and raised."""
-    try:
-        callback = job.final_failure_callback
-        if callback:
-            logger.debug('Job %s: calling final failure callback %s', job.id, callback)
-            _call(job, callback, death_penalty_class, job.final_failure_callback_timeout, *exc_info)
-    except Exception as error:
-        logger.error('Job %s: error while running the final failure callback\n%s', job.id, _without_secrets(error, job))
-        raise
+    _tell(job, 'final_failure', death_penalty_class, *exc_info)
 
 
 class HasCallbacks:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from inspect import signature
 from typing import Any
@@ -16,8 +17,8 @@ from redis import asyncio as aio
 from redis.asyncio.connection import AbstractConnection as AbstractAsyncConnection
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
+from redis.connection import BlockingConnectionPool, ConnectionPool, SSLConnection, UnixDomainSocketConnection
 from redis.connection import Connection as RedisConnection
-from redis.connection import ConnectionPool, SSLConnection, UnixDomainSocketConnection
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
@@ -47,6 +48,56 @@ providers: dict[str, Provider] = {}
 
 # All between "://" and "@", and the passwords of a query; greedy, because a bad URL is badly quoted.
 _SECRETS = ((re.compile(r'://.*@', re.DOTALL), '://***@'), (re.compile(r'(password=)[^&#]*', re.I), r'\1***'))
+
+
+def _observed() -> bool:
+    """Whether redis-py was told to measure its commands; older versions do not."""
+    return False
+
+
+with suppress(ImportError):
+    from redis.observability.providers import get_observability_instance
+
+    def _observed() -> bool:
+        return get_observability_instance().get_provider_manager() is not None
+
+
+def _as_made(owner: type[Any], name: str) -> Any:
+    """A method as redis-py made it; something else than the method when a tracer was there before us."""
+    method = getattr(owner, name)
+    code = getattr(method, '__code__', None)
+    if code is None or code.co_name != name or hasattr(method, '__wrapped__'):
+        return object()
+    return method if '/redis/' in code.co_filename.replace('\\', '/') else object()
+
+
+_EXECUTE = _as_made(Redis, 'execute_command')
+_SEND, _SEND_PACKED, _READ = (
+    _as_made(RedisConnection, name) for name in ('send_command', 'send_packed_command', 'read_response')
+)
+_POOLS = (ConnectionPool, BlockingConnectionPool)
+_CONNECTIONS = (RedisConnection, UnixDomainSocketConnection, SSLConnection)
+
+
+def is_plain(client: Any) -> bool:
+    """Whether nobody listens in between a client and its server, so that its connections may be spoken to directly.
+
+    Not so for other classes, a single connection, a cache, and wherever a tracer has replaced a method.
+    """
+    if type(client) is not Redis or Redis.execute_command is not _EXECUTE or 'execute_command' in client.__dict__:
+        return False
+    pool = client.connection_pool
+    kind = getattr(pool, 'connection_class', None)
+    return (
+        kind in _CONNECTIONS
+        and kind.send_command is _SEND
+        and kind.send_packed_command is _SEND_PACKED
+        and kind.read_response is _READ
+        and client.connection is None
+        and type(pool) in _POOLS
+        and getattr(pool, 'cache', None) is None
+        and not _observed()
+    )
 
 
 class NoRedisConnectionException(Exception):

@@ -29,6 +29,7 @@ from rq.scheduling.patience import STOPPING, Sleeper
 from rq.scheduling.server_clock import ServerClock
 from rq.serializers import DefaultSerializer
 from rq.store import cron, keys, read
+from rq.store.call import is_weather
 from rq.utils import NOT_JSON_SERIALIZABLE, now, safe_json_dumps
 from rq.webhook import Webhook, checked_webhooks
 
@@ -123,7 +124,7 @@ class CronJob:
 
     def should_run(self) -> bool:
         """Whether its time has come; an interval job that never ran is due at once."""
-        if self.interval and not self.latest_enqueue_time:
+        if self.interval and not self.latest_enqueue_time and not self.next_enqueue_time:
             return True
         return self.next_enqueue_time is not None and _moment(self._clock) >= self.next_enqueue_time
 
@@ -131,6 +132,13 @@ class CronJob:
         """Record a run and compute the next one."""
         self.latest_enqueue_time = time
         self.next_enqueue_time = self.get_next_enqueue_time()
+
+    def put_off(self, time: datetime) -> None:
+        """No job came of this time: the next one is due as if it had."""
+        if self.interval:
+            self.next_enqueue_time = rules.next_of_interval(time, self.interval)
+        else:
+            self.next_enqueue_time = rules.next_of_line(str(self.cron), time)
 
     @property
     def job_history_key(self) -> str:
@@ -274,9 +282,23 @@ class CronScheduler(CronSchedulerRecord):
         self.log.info('Successfully registered %s cron jobs from %r', registered, config_path)
 
     def enqueue_jobs(self) -> list[CronJob]:
-        """Enqueue every job that is due, but for those that another scheduler has enqueued; returns the enqueued."""
+        """Enqueue every job that is due, but for those that another scheduler has enqueued; returns the enqueued.
+
+        One that cannot be enqueued is logged, and comes in its turn again; the others go on.
+        """
         moment = _moment(self._clock)
-        return [job for job in self.get_jobs() if job.should_run() and self._fire(job, moment)]
+        return [job for job in self.get_jobs() if job.should_run() and self._fired(job, moment)]
+
+    def _fired(self, job: CronJob, moment: datetime) -> bool:
+        try:
+            return self._fire(job, moment)
+        except Exception as error:
+            if is_weather(error) or isinstance(error, StopRequested):
+                raise
+            job._firing = None
+            job.put_off(moment)
+            self.log.error('Failed to enqueue cron job %s', shown(job.name), exc_info=True)
+            return False
 
     def _fire(self, job: CronJob, moment: datetime) -> bool:
         """Whether this firing is ours. After an error it is kept: the next try must be known as the same."""

@@ -68,10 +68,9 @@ LEASE_RENEW_INTERVAL = 5
 WIP_SECONDS = 90
 # Seconds between two looks for leases that ran out.
 RESCUE_INTERVAL = 5
-# Seconds between two looks for jobs that are due: half of the two seconds we promise.
+# Seconds between two looks for jobs that are due, half of the two seconds we promise; and for what else any worker does
+# for all: ids without a record are dropped at the second look, within five seconds.
 PROMOTE_INTERVAL = 1
-# Seconds between two looks for ids without a record: what is missing at both is dropped, within five seconds.
-SWEEP_INTERVAL = 1
 # Seconds the parent waits after a job's own timeout before it kills the process group.
 KILL_GRACE = 5
 # Seconds one exception handler may take: it must not hold the failure it is told about.
@@ -98,11 +97,14 @@ BURST_PATIENCE = 30
 MAX_BACKOFF = 2
 # Seconds until a worker that cannot start a process tries again, at first and at most.
 START_BACKOFF = 1
+MOST_IN_BATCH = 64  # jobs claimed together at most: the server does nothing else meanwhile
 MAX_START_BACKOFF = 30
 # Seconds one command may take: half-open connections are then noticed before a lease runs out.
 SOCKET_TIMEOUT = 5
 # Seconds before the second, third ... try of a webhook: a restart of the listener is outlived, a dead one is let go.
 WEBHOOK_PAUSES = (2.0, 8.0, 32.0, 128.0)
+# Seconds that one try of a webhook may take at most, whatever is stored: its news are kept from others for as long.
+MAX_WEBHOOK_TIMEOUT = 3600
 # News that wait for a try, at most: a listener that hangs must not fill the server.
 MAX_NEWS = 10_000
 # Tries of webhooks that stay on record, and for how many seconds after the latest: a week.

@@ -50,8 +50,8 @@ def check(queue: Any, job: Any, unique: bool) -> None:
         raise ValueError('rate limits need the usual key prefixes, but this job or queue class has its own')
 
 
-def entry(queue: Any, job: Any, at_front: bool, unique: bool = False) -> Call[enter.Entered]:
-    """The call that enqueues a job, or lets it wait for a slot of its rate limit."""
+def make_ready(queue: Any, job: Any, at_front: bool) -> None:
+    """What is noted on a job when it enters a queue."""
     if job.retry_policy is not None:
         job.retry_policy = job.retry_policy.unbound()  # its deadline counts from here
     _keep(queue, job)
@@ -62,6 +62,18 @@ def entry(queue: Any, job: Any, at_front: bool, unique: bool = False) -> Call[en
         job.enqueued_at, job._status = None, JobStatus.RATE_LIMITED
     else:
         job.enqueued_at, job._status = now(), JobStatus.QUEUED
+
+
+def is_new(job: Any) -> bool:
+    """Whether nobody can know the id of a job yet: it has none before it is stored, and no rate limit."""
+    return not job._id and not job.rate_limit_key
+
+
+def entry(queue: Any, job: Any, at_front: bool, unique: bool = False) -> Call[enter.Entered]:
+    """The call that enqueues a job, or lets it wait for a slot of its rate limit."""
+    make_ready(queue, job, at_front)
+    if is_new(job) and not unique:
+        return enter.enqueue_new(job, at_front)
     return enter.enqueue(job, at_front, unique)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 import warnings
@@ -231,6 +230,7 @@ class Job(HasVerbs, HasCallbacks, HasResults, HasAttempts, HasStatus, HasDepende
         fields: dict[str, Any] = {**codec.EMPTY, **codec.encode(self, include_meta, include_result)}
         if self._status is not None:
             fields['status'] = self._status
+        fields['data'] = codec.compress(self.data)  # those who ask for fields may expect zlib, as of RQ
         return fields
 
     def save(self, pipeline: Pipeline | None = None, include_meta: bool = True, include_result: bool = True) -> None:
@@ -287,7 +287,7 @@ class Job(HasVerbs, HasCallbacks, HasResults, HasAttempts, HasStatus, HasDepende
         function, args, kwargs = self.func, self.args, self.kwargs
         self._called = True
         result = function(*args, **kwargs)
-        return asyncio.run(result) if inspect.iscoroutine(result) else result
+        return context.outcome_of(result) if inspect.iscoroutine(result) else result
 
     # --- what was called, what came out -------------------------------------------------------------------------
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rq import entering, eras, stairs
+from rq import entering, eras, express, stairs
+from rq.entering_many import Crowd
 from rq.job import Job
 from rq.perform import sync
 from rq.provenance import remembering
@@ -18,7 +19,8 @@ from rq.rules.repeat import Repeat
 from rq.rules.status import JobStatus
 from rq.rules.timing import parse_timeout
 from rq.store import sync as store_sync
-from rq.store.call import Batch, ResponseError, enqueue_on, run
+from rq.store.call import Batch, ResponseError, enqueue_on, run, run_many
+from rq.store.flow import run_in_turn
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -180,6 +182,12 @@ class Queue(ReleasesDependents):
         if self.era and 'timeout' in kwargs:
             stairs.tell_old('queue.enqueue(timeout=...)', 'job_timeout=...')
             kwargs.setdefault('job_timeout', kwargs.pop('timeout'))
+        if SEAMS.are_closed(self) and express.is_plain(kwargs) and express.takes(self):
+            prepared = express.prepared(self, f, args, kwargs)
+            if prepared is not None:
+                job: Job = prepared[0]
+                entering.entered(job, self._run(prepared[1]))
+                return job
         words = self.parse_args(f, *args, **kwargs)._asdict()
         return self.enqueue_call(**words)
 
@@ -289,8 +297,11 @@ class Queue(ReleasesDependents):
     ) -> list[Job]:
         """Enqueue many jobs in few writes; `ValueError` for an id given twice, before anything is written.
 
-        Returns those without dependencies, then those that must wait for others, then those that need not.
+        Returns those without dependencies, then those that must wait for others, then those that need not. Of an
+        iterator, all this is said of portions of ten thousand jobs or 16 MiB, so that no more need to be in memory.
         """
+        if self._is_async and SEAMS.are_closed(self):
+            return self._enqueue_crowds(job_datas, pipeline, group_id)
         free, bound = entering.sorted_out(self, job_datas, group_id)
         if not self._is_async:
             return [self.enqueue_job(job, pipeline, at_front) for job, at_front in [*free, *bound]]
@@ -310,6 +321,31 @@ class Queue(ReleasesDependents):
             except ResponseError as error:
                 raise entering.storage_error(error) from error
         return [job for job, _ in free] + self._examine([job for job, _ in bound])
+
+    def _enqueue_crowds(self, entries: Iterable[EnqueueData], pipeline: Any, group_id: str | None) -> list[Job]:
+        is_short, seen = express.takes(self), set[str]()
+        rest, is_bounded = iter(entries), pipeline is None and not isinstance(entries, Sized)
+        jobs: list[Job] = []
+        bound: list[Job] = []
+        may_be_more = True
+        while may_be_more:
+            crowd = Crowd(self, group_id, is_short, seen)
+            may_be_more = crowd.take(rest, is_bounded)
+            bound += crowd.bound
+            if pipeline is not None and not bound:
+                for write in crowd.writes:
+                    for call in write:
+                        enqueue_on(pipeline, call)
+                return crowd.jobs()
+            if pipeline is not None and len(pipeline):
+                pipeline.execute()
+            try:
+                jobs += run_in_turn(self.connection, crowd.writes, crowd.jobs)
+                for start in range(0, len(crowd.links), BULK):
+                    run_many(self.connection, crowd.links[start : start + BULK])
+            except ResponseError as error:
+                raise entering.storage_error(error) from error
+        return jobs + self._examine(bound)
 
     def enqueue_copy(
         self, job: Job, args: Any = None, kwargs: dict[str, Any] | None = None, job_id: str | None = None,
@@ -340,3 +376,9 @@ class Queue(ReleasesDependents):
         """Run a job in this process, with its callbacks; its exception is recorded, not raised."""
         sync.run(job)
         return job
+
+
+#: methods that an enqueue may go through, for others to override or replace
+SEAMS = express.Seams(
+    Queue, 'parse_args.__func__', 'enqueue_call', 'create_job', 'enqueue_job', 'setup_dependencies', '_enqueue_job'
+)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from redis import Redis
     from redis.client import Pipeline
 
+STEP = 5000  # entries that are dropped at a time
+
 
 class BaseRegistry:
     """A sorted set of job ids of one queue."""
@@ -101,13 +103,12 @@ class BaseRegistry:
         if not overdue:
             return read.texts(self.connection.zrange(self.key, start, end, desc=desc))
         # Overdue entries are one block of ranks behind the eternal ones; the slice is of what stands around it.
-        ranks = [*range(eternal), *range(eternal + overdue, int(self.connection.zcard(self.key)))]
-        wanted = (ranks[::-1] if desc else ranks)[start : None if end == -1 else end + 1]
-        if not wanted:
-            return []
-        first = min(wanted)
-        members = read.texts(self.connection.zrange(self.key, first, max(wanted)))
-        return [members[rank - first] for rank in wanted if rank - first < len(members)]
+        living = range(int(self.connection.zcard(self.key)) - overdue)
+        wanted = (living[::-1] if desc else living)[start : None if end == -1 else end + 1]
+        first, last = sorted((wanted[0], wanted[-1])) if wanted else (0, -1)
+        parts = ((first, min(last, eternal - 1)), (max(first, eternal) + overdue, last + overdue))
+        found = [one for low, high in parts if low <= high for one in self.connection.zrange(self.key, low, high)]
+        return read.texts(found[::-1] if desc else found)
 
     @staticmethod
     def parse_job_id(entry: str) -> str:
@@ -158,7 +159,7 @@ class BaseRegistry:
         if answer == 'started':
             raise InvalidJobOperation(f'Job {job_id} is running; requeue it when it has ended')
         if answer == 'broken':
-            raise InvalidJobOperation(f'Job {job_id} cannot be requeued: its key holds another type than a record')
+            raise InvalidJobOperation(f'Job {job_id} cannot be requeued: its key or one of its queue has another type')
         if isinstance(job_or_id, str):
             fetched: Job = self.job_class.fetch(job_id, self.connection, self.serializer)
             return fetched
@@ -176,6 +177,9 @@ class _ExpiringRegistry(BaseRegistry):
     def cleanup(self, timestamp: float | None = None, exception_handlers: list[Any] | None = None) -> None:
         """Drop entries whose time is over."""
         until = current_timestamp() if timestamp is None else timestamp
+        # step by step: of a million in one go the server would have to be waited for
+        while found := self.connection.zrangebyscore(self.key, 0, until, STEP, 1, withscores=True):
+            self.connection.zremrangebyscore(self.key, 0, found[0][1])
         self.connection.zremrangebyscore(self.key, 0, until)
 
 

@@ -45,8 +45,8 @@ ACQUIRE_OR_REFRESH_LOCK_SCRIPT = locks.ACQUIRE_OR_REFRESH_LOCK_SCRIPT
 logger = logging.getLogger('rq.scheduler')
 
 LOCK_MARGIN = 60  # seconds that locks and hash outlive a missing heartbeat
-PASS = 1000  # due jobs moved per queue in one step
-PASSES = 5  # steps in a row, before the locks are due to be refreshed
+PASS = promote.BATCH  # due jobs moved per queue in one step
+PASSES = 25  # steps in a row, before the locks are due to be refreshed
 
 
 class SchedulerStatus(str, Enum):  # noqa: UP042 - str() of a StrEnum would differ from RQ's

@@ -54,6 +54,8 @@ SERIALIZER_ALIASES: dict[str, type] = {'json': JSONSerializer, 'pickle': Default
 def resolve_serializer(serializer: Serializer | str | None = None) -> Serializer:
     """The serializer meant by None (pickle), an alias, a dotted name or an object."""
     found: Any = DefaultSerializer if serializer is None else serializer
+    if found is DefaultSerializer:
+        return cast('Serializer', found)
     if isinstance(found, str):
         found = SERIALIZER_ALIASES.get(found) or import_attribute(found)
     missing = [verb for verb in ('dumps', 'loads') if not callable(getattr(found, verb, None))]

@@ -13,6 +13,9 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
+#: the same functions without enums, of which every job would make four
+_raw: Any = getattr(signal, '_signal', signal)
+
 # About three years. The clocks underneath refuse larger numbers, and nobody will see the difference.
 _LONGEST = 100_000_000
 
@@ -99,7 +102,7 @@ class UnixSignalDeathPenalty(BaseDeathPenalty):
         if (seconds := self._seconds) is None:
             return
         try:
-            self._previous = signal.signal(signal.SIGALRM, self.handle_death_penalty)
+            self._previous = _raw.signal(signal.SIGALRM, self.handle_death_penalty)
         except ValueError as error:
             raise ValueError(
                 f'{type(self).__name__} works in the main thread only, this is '
@@ -112,9 +115,9 @@ class UnixSignalDeathPenalty(BaseDeathPenalty):
         """Stop the alarm, then give the signal back to its previous handler."""
         if not self._armed:
             return
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _raw.setitimer(signal.ITIMER_REAL, 0)
         # None: the handler was set by C code and cannot be set again from here.
-        signal.signal(signal.SIGALRM, signal.SIG_DFL if self._previous is None else self._previous)
+        _raw.signal(signal.SIGALRM, _raw.SIG_DFL if self._previous is None else self._previous)
         self._armed = False
 
     def handle_death_penalty(self, signum: int, frame: FrameType | None) -> None:
@@ -168,7 +171,7 @@ class TimerDeathPenalty(BaseDeathPenalty):
         with self._lock:
             if self._over:
                 return
-            hit = _raise_in_thread(self._thread_id, _with_message(self._exception, self._message))
+            hit = raise_in_thread(self._thread_id, with_message(self._exception, self._message))
             self._fired = bool(hit)
         if not hit:
             raise ValueError(f'no thread has the id {self._thread_id}: it ended before its timeout was over')
@@ -180,14 +183,14 @@ class TimerDeathPenalty(BaseDeathPenalty):
         with self._lock:
             self._over = True
             if self._fired:
-                _raise_in_thread(self._thread_id, None)
+                raise_in_thread(self._thread_id, None)
         # Only now, when nothing can hit us any more: an exception in the midst of Timer.cancel() would
         # leave a lock of the timer locked, and the second attempt would wait for it for ever.
         self._timer.cancel()
         self._timer = None
 
 
-def _with_message(exception: type[BaseException], message: str) -> type[BaseException]:
+def with_message(exception: type[BaseException], message: str) -> type[BaseException]:
     """A class like `exception` that needs no arguments: the interpreter takes a class, not an instance."""
 
     def init(self: BaseException, *args: Any) -> None:
@@ -203,7 +206,7 @@ def _with_message(exception: type[BaseException], message: str) -> type[BaseExce
     return made
 
 
-def _raise_in_thread(thread_id: int, exception: type[BaseException] | None) -> int:
+def raise_in_thread(thread_id: int, exception: type[BaseException] | None) -> int:
     """Set (or, with None, clear) what a thread raises next; the number of threads that were found."""
     target = ctypes.c_ulong(thread_id)
     thrown = ctypes.py_object(exception) if exception is not None else None

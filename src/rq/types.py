@@ -49,6 +49,7 @@ class JobLike(Protocol):
     _broken: dict[str, str]
     _called: bool
     _packed_result: bytes | None
+    _result: Any
     _new_warning: str
     warning: str | None
 
@@ -56,6 +57,10 @@ class JobLike(Protocol):
     def id(self) -> str: ...
     @property
     def func_name(self) -> str: ...
+    @property
+    def func(self) -> Any: ...
+    @property
+    def instance(self) -> Any: ...
     @property
     def args(self) -> Any: ...
     @property
@@ -100,6 +105,7 @@ class Hooks(Protocol):
     handler_timeout: float
     keep_on_failure: Any
     ring: Any
+    beside_others: bool
     final_failure_handlers: Sequence[Any]
     default_retry: Any
 

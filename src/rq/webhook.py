@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from rq import stairs
+from rq.defaults import MAX_WEBHOOK_TIMEOUT
 from rq.rules.payload import UNEVALUATED
 from rq.rules.timing import from_epoch
 
@@ -59,8 +60,10 @@ class Webhook:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Webhook:
-        """The webhook of stored fields."""
+        """The webhook of stored fields; a timeout beyond an hour becomes an hour."""
         words = {word: data[word] for word in ('method', 'headers', 'timeout') if word in data}
+        if isinstance(words.get('timeout'), int):
+            words['timeout'] = min(words['timeout'], MAX_WEBHOOK_TIMEOUT)
         return cls(data['url'], data['job_status'], **words)
 
     def get_payload(self, job: Any, *, exc_string: str | None = None) -> dict[str, Any]:

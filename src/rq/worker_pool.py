@@ -75,6 +75,9 @@ class WorkerPool:
         exception_handlers: Any = None,
         *args: Any,
         final_failure_handlers: Any = None,
+        executor: str | None = None,
+        concurrency: int | None = None,
+        batch_ms: float | None = None,
         **kwargs: Any,
     ) -> None:
         self.name = uuid4().hex
@@ -92,9 +95,13 @@ class WorkerPool:
         self._logging_level = 'INFO'
         self._born: dict[str, float] = {}
         self._respawn = Respawn(free=2 * num_workers)
+        self._wanting = 0  # of a burst: workers that could not be started yet
         self._health: CrewHealth | None = None
         self._words: list[tuple[int, str]] = []  # what its health has to say; the main loop logs it
         self.worker_settings: dict[str, Any] = {}  # attributes to set on each worker, such as shutdown_grace
+        for name, value in (('executor', executor), ('concurrency', concurrency), ('batch_ms', batch_ms)):
+            if value is not None:
+                self.worker_settings[name] = value
         if final_failure_handlers:
             self.worker_settings['final_failure_handlers'] = list(ensure_job_list(final_failure_handlers))
 
@@ -118,7 +125,7 @@ class WorkerPool:
         self._health = self._make_health(burst)
         before = self._install_signal_handlers()
         try:
-            self.start_workers(burst=burst, _sleep=self._sleep, logging_level=logging_level)
+            self._start_first(burst, logging_level)
             if self._health is not None:
                 self._health.start()
             while self._goes_on(burst):
@@ -149,11 +156,16 @@ class WorkerPool:
     def _goes_on(self, burst: bool) -> bool:
         stopping = self.status == self.Status.STOPPED
         self.check_workers(respawn=not burst and not stopping)
+        if burst and not stopping and self._wanting:
+            self._wanting -= self._start_some(self._wanting, burst=True)
         if self._health is not None:
             self._health.turned()
         while self._words:
             self.log.log(*self._words.pop(0))
-        return not (burst or stopping) or bool(self.worker_dict)
+        none_began = (
+            0 < self.num_workers == self._wanting and not stopping
+        )  # of a burst: nobody has looked for work yet
+        return not (burst or stopping) or bool(self.worker_dict) or none_began
 
     def _install_signal_handlers(self) -> dict[int, Any]:
         if threading.current_thread() is not threading.main_thread():
@@ -171,15 +183,34 @@ class WorkerPool:
     def check_workers(self, respawn: bool = True) -> None:
         """Forget the dead, and start others in their place."""
         self.reap_workers()
-        if not respawn or self.status == self.Status.STOPPED or not self._respawn.may(time.monotonic()):
-            return
-        for _ in range(self.num_workers - len(self.worker_dict)):
+        if respawn and self.status != self.Status.STOPPED:
+            self._start_some(self.num_workers - len(self.worker_dict), burst=False)
+
+    def _start_first(self, burst: bool, logging_level: str) -> None:
+        """Start as many as there should be; those that cannot be started now come later, as replacements do."""
+        self._wanting = 0
+        try:
+            self.start_workers(burst=burst, _sleep=self._sleep, logging_level=logging_level)
+        except OSError as error:
+            self._put_off(error)
+            self._wanting = self.num_workers - len(self.worker_dict) if burst else 0
+
+    def _start_some(self, number: int, burst: bool) -> int:
+        """Start so many, unless a pause is on; tells how many were started."""
+        if not self._respawn.may(time.monotonic()):
+            return 0
+        for started in range(number):
             try:
-                self.start_worker(burst=False, _sleep=self._sleep, logging_level=self._logging_level)
-            except OSError as error:  # no processes or descriptors are left: the others of the pool must live
-                pause = self._respawn.failed(time.monotonic())
-                self.log.error('Cannot start a worker (%s): the next try comes in %.1f seconds', error, pause)
-                return
+                self.start_worker(burst=burst, _sleep=self._sleep, logging_level=self._logging_level)
+            except OSError as error:
+                self._put_off(error)
+                return started
+        return max(number, 0)
+
+    def _put_off(self, error: OSError) -> None:
+        """No processes or descriptors are left: the others of the pool must live."""
+        pause = self._respawn.failed(time.monotonic())
+        self.log.error('Cannot start a worker (%s): the next try comes in %.1f seconds', error, pause)
 
     def reap_workers(self) -> None:
         """Forget the processes that have ended."""

@@ -24,8 +24,8 @@ MORE_HERE: dict[str, tuple[str, ...]] = {
         ('on_final_failure', 'keep_on_failure'),
     ),
     'rq.queue.Queue': ('keep_on_failure',),
-    'rq.worker.base.BaseWorker': ('final_failure_handlers', 'default_retry'),
-    'rq.worker_pool.WorkerPool': ('final_failure_handlers',),
+    'rq.worker.base.BaseWorker': (*('final_failure_handlers', 'default_retry', 'executor', 'concurrency', 'batch_ms'),),
+    'rq.worker_pool.WorkerPool': ('final_failure_handlers', 'executor', 'concurrency', 'batch_ms'),
     'rq.job.Retry': ('on', 'never', 'deadline'),
     'rq.utils.get_call_string': ('hidden',),
 }

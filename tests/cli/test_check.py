@@ -105,22 +105,50 @@ def test_lease_that_nobody_takes_over(redis: Redis, check: Any, now: float, monk
         found, told = check()
         assert found == code, told
     assert "the lease of job 'a' ran out 6" in told['reasons'][0]
-    redis.zadd('rq:leases:q', {'a:1': int((now - 40) * 1000)})
+    redis.zadd('rq:leases:q', {'a:1': int((now - 10) * 1000)})
     assert check()[0] == 0
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Due jobs get hours, so that it does not matter how long a test takes."""
+    monkeypatch.setattr('rq.cli.check.DUE_SECONDS', 3600)
+    monkeypatch.setattr('rq.cli.check.FOREIGN_SECONDS', 36000)
+
+
+@pytest.mark.usefixtures('patient')
 def test_job_that_is_overdue(redis: Redis, check: Any, now: float) -> None:
     redis.sadd('rq:queues', 'rq:queue:q')
-    redis.zadd('rq:scheduled:q', {'soon': int(now) - 3})
+    redis.zadd('rq:scheduled:q', {'soon': int(now) - 1800})
     assert check()[0] == 0
-    redis.zadd('rq:scheduled:q', {'late': int(now) - 20})
+    redis.zadd('rq:scheduled:q', {'late': int(now) - 7200})
     code, told = check()
-    assert code == 1 and "job 'late' is 2" in told['reasons'][0]
-    redis.set('rq:scheduler-lock:q', 'of RQ 3.0')
+    assert code == 1 and "job 'late' is 72" in told['reasons'][0]
+    redis.set('rq:scheduler-lock:q', 'of RQ 3.0', ex=3600)
     assert check()[0] == 0  # that scheduler's business
     redis.set('rq:scheduler-mark:of RQ 3.0', 1)
     assert check()[0] == 1  # it is one of ours
     assert check('another')[1]['reasons'] == ["queue 'another': no worker serves it, no job waits"]
+
+
+@pytest.mark.usefixtures('patient')
+@pytest.mark.parametrize('overdue, lock_ttl, code', [(7200, 3600, 0), (7200, 50, 1), (7200, None, 1), (72000, 3600, 1)])
+def test_job_that_is_overdue_with_another_scheduler(
+    redis: Redis, check: Any, now: float, overdue: int, lock_ttl: int | None, code: int
+) -> None:
+    """One that does not renew its lock, or has not queued it for long, does not excuse it; nor does a lock for ever."""
+    redis.sadd('rq:queues', 'rq:queue:q')
+    redis.zadd('rq:scheduled:q', {'late': int(now) - overdue})
+    redis.set('rq:scheduler-lock:q', 'of RQ 3.0', ex=lock_ttl)
+    assert check()[0] == code
+
+
+@pytest.mark.usefixtures('patient')
+def test_job_that_is_overdue_behind_a_lock_of_another_type(redis: Redis, check: Any, now: float) -> None:
+    redis.sadd('rq:queues', 'rq:queue:q')
+    redis.zadd('rq:scheduled:q', {'late': int(now) - 7200})
+    redis.rpush('rq:scheduler-lock:q', 'x')
+    assert check()[0] == 1
 
 
 def test_worth_a_word(redis: Redis, check: Any) -> None:
@@ -192,7 +220,7 @@ def health_file(path: Path, **words: Any) -> str:
     'words, healthy',
     [
         ({}, True),
-        ({'at': -14, 'healthy_until': 1}, True),
+        ({'at': -14, 'healthy_until': 60}, True),
         ({'at': -16, 'healthy_until': -1}, False),
         ({'at': 60, 'healthy_until': 75}, False),
         ({'ready': False}, True),

@@ -65,6 +65,7 @@ def test_a_signal_ends_it_with_code_0(start, redis: Redis, redis_url: str) -> No
         (['-l', 'loud'], "'--logging-level'"),
         (['-n', 'many'], "'--num-workers'"),
         (['-n', '-1'], "'--num-workers'"),
+        (['-n', '0'], "'--num-workers'"),  # it would seem to serve the queues
         (['--exception-handler', 'nosuch.handler'], "'--exception-handler'"),
         (['x:intermediate'], 'x:intermediate'),
         (['-w', 'rq.Queue'], "'--worker-class'"),

@@ -1,7 +1,7 @@
 """Who is beside a fault: a healthy worker with twenty jobs of its own, which must not feel anything of it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from redis import Redis
@@ -20,14 +20,19 @@ LATE = 5.0  # seconds beyond their normal time
 def flowing(fleet: Fleet, redis: Redis) -> Iterator[Crew]:
     """Half of the jobs come before the fault and half after it; all have finished soon after that."""
     queue = Queue('beside', connection=redis)
-    crew = fleet.start(name='beside', queues=['beside'])
     others = _some(queue)
+    crew = fleet.start(name='beside', queues=['beside'], wait=False)
+    fleet.expected.append(lambda: fleet.is_up(crew) and _all_finished(others))  # it starts while the next one does
     yield crew
     others += _some(queue)
     ended_at = time.monotonic()
-    wait_until(lambda: all(one.get_status() == 'finished' for one in others), LATE + 1, 'the jobs beside it finish')
+    wait_until(lambda: _all_finished(others), LATE + 1, 'the jobs beside it finish')
     assert time.monotonic() - ended_at < LATE
     assert fleet.innocent_deaths(*(one for one in fleet.crews if one is not crew)) == []
+
+
+def _all_finished(others: Sequence[Job]) -> bool:
+    return all(one.get_status() == 'finished' for one in others)
 
 
 def _some(queue: Queue) -> list[Job]:

@@ -99,11 +99,16 @@ def proxy(server: PrivateServer) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def proxied(proxy: Proxy, redis: Redis, tmp_path: Path, witness: Witness) -> Iterator[Fleet]:
+def proxied(
+    proxy: Proxy, redis: Redis, tmp_path: Path, witness: Witness, request: pytest.FixtureRequest
+) -> Iterator[Fleet]:
     """Workers that reach the private server through the proxy; the test itself goes straight to it."""
     directory = tmp_path / 'proxied'
     directory.mkdir()
-    yield from _far(Fleet(proxy.url, redis, directory, witness), redis)
+    proxied = Fleet(proxy.url, redis, directory, witness)
+    if 'beside' in request.fixturenames:
+        proxied.expected = request.getfixturevalue('fleet').expected
+    yield from _far(proxied, redis)
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from redis import Redis
 
@@ -144,6 +144,7 @@ class Fleet:
         self.where: Sequence[str] = ('--url', url)  # words that tell a worker its server
         self.environment: dict[str, str] = {}
         self.crews: list[Crew] = []
+        self.expected: list[Callable[[], bool]] = []  # what the next wait for a worker waits for as well
         self._number = 0
 
     def start(
@@ -153,8 +154,21 @@ class Fleet:
         name = name or f'w{self._number + 1}'
         crew = self._launch(name, options, 'worker', *self.where, '--name', name, *_of_class(worker), *options, *queues)
         if wait:
-            wait_until(lambda: self.is_up(crew), 20, f'worker {name} is up')
+            self.wait_for(crew)
         return crew
+
+    def start_some(self, number: int, *options: str, **words: Any) -> list[Crew]:
+        """So many new workers at once; back when all of them are up."""
+        crews = [self.start(*options, **words, wait=False) for _ in range(number)]
+        self.wait_for(*crews)
+        return crews
+
+    def wait_for(self, *crews: Crew) -> None:
+        """Until these are up, and whatever was begun before has come to its end."""
+        for crew in crews:
+            wait_until(lambda crew=crew: self.is_up(crew), 20, f'worker {crew.name} is up')
+        while self.expected:
+            wait_until(self.expected.pop(), 20, 'what was begun before is done')
 
     def start_pool(self, *options: str, worker: str = 'Quick') -> Crew:
         """A new pool of workers of the queue `q`."""

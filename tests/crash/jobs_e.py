@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rq.timeouts import UnixSignalDeathPenalty
-from tests.crash.jobs import say
+from tests.crash.jobs import deaf, say
 
 LONG = 60.0
 
@@ -87,12 +87,7 @@ def _busy(seconds: float) -> None:
         time.sleep(LONG)
     except Exception:
         say('heard')
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            try:
-                time.sleep(0.1)
-            except Exception:
-                continue
+        deaf(seconds)
         say('cleaned')
         raise
 

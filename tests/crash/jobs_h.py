@@ -1,7 +1,6 @@
 """What the jobs of group H (commands and races) run."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 from tests.crash.jobs import say
@@ -18,17 +17,6 @@ def brief(seconds: float) -> None:
     say('begin')
     time.sleep(seconds)
     say('end')
-
-
-def until(path: str) -> str:
-    """Runs until the test lets it go."""
-    say('begin')
-    for _ in range(6000):
-        if Path(path).exists():
-            break
-        time.sleep(0.01)
-    say('end')
-    return 'done'
 
 
 def raises() -> None:

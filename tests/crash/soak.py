@@ -212,7 +212,7 @@ def main() -> int:
     parser.add_argument('--minutes', type=float, default=10)
     parser.add_argument('--seed', type=int, default=None, help='a random one when none is given')
     parser.add_argument('--out', type=Path, help='path of the report, without suffix')
-    parser.add_argument('--real', action='store_true', help='the default leases of 30 s, not those of 3 s')
+    parser.add_argument('--real', action='store_true', help='the default leases of 30 s, not those of 2 s')
     parser.add_argument('--period', type=float, default=PERIOD, help='seconds between two faults')
     parser.add_argument('--keep', action='store_true', help='keep ledgers, witness and logs')
     words = parser.parse_args()

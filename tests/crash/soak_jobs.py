@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from rq import Retry, get_current_job
-from tests.crash.jobs import say
+from tests.crash.jobs import deaf, say
 
 
 def _begin() -> Any:
@@ -68,12 +68,7 @@ def sleepy(seconds: float) -> str:
 def stubborn(seconds: float) -> str:
     """Lets nothing disturb it, not even its timeout."""
     _begin()
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            time.sleep(0.1)
-        except Exception:
-            continue
+    deaf(seconds)
     say('end')
     return 'slept'
 

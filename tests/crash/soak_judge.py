@@ -37,6 +37,11 @@ class Life:
         """When something happened."""
         return [at for what, at in self.events if what == event]
 
+    @property
+    def had_ended(self) -> bool:
+        """Whether its latest run came to the end of the function: what dies in on_success is not tried again."""
+        return max(self.times('end'), default=0.0) > max(self.times('begin'), default=0.0)
+
     def told(self, by: str) -> list[str]:
         """Of which exceptions a handler or callback was told."""
         return [what.partition(' ')[2] for what, _ in self.events if what.startswith(f'{by} ')]
@@ -244,6 +249,7 @@ class Judge:
             and life.wish.retries
             and life.left.get('retries_left')
             and error != 'PoisonJobError'
+            and not (error == 'HorseKilledError' and life.wish.calls_back and life.had_ended)
         ):
             self._complain(life, f'failed with {life.left["retries_left"]} retries left')
 

@@ -161,7 +161,10 @@ WEATHERS = [
     Kind('C', 'reply lost', 4, _reply, lose_reply),
     Kind(
         'C', 'reply lost to a producer', 2,
-        lambda c: {'verb': c.choice(['enqueue', 'schedule', 'defer']), 'what': c.choice(['reply', 'command'])},
+        lambda c: {
+            'verb': c.choice(['enqueue_new', 'enqueue', 'schedule', 'defer']),
+            'what': c.choice(['reply', 'command']),
+        },
         lose_enqueue,
     ),
     Kind('C', 'one worker cut off', 1.5, lambda c: {**_one_place(2, 7)(c), 'kind': c.choice(['hole', 'hold'])}, hole),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash.driver import ROOT, Crew, Fleet, tree_of
-from tests.waiting import wait_until
+from tests.pipes import fill, read_now
 
 IS_ROOT = os.geteuid() == 0
 #: a user without processes who may read all that we may, because what a worker needs can be root's
@@ -50,7 +50,7 @@ def start_in(
     crew = Crew(name, process, log, options)
     fleet.crews.append(crew)
     if wait:
-        wait_until(lambda: fleet.is_up(crew), 20, f'worker {name} is up')
+        fleet.wait_for(crew)
     return crew
 
 
@@ -80,12 +80,7 @@ class Unread:
 
     def fill(self) -> 'Unread':
         """Leave no room in it."""
-        os.set_blocking(self.writer, False)
-        try:
-            while True:
-                os.write(self.writer, b'.')
-        except BlockingIOError:
-            os.set_blocking(self.writer, True)  # this flag is shared with whoever inherits the descriptor
+        fill(self.writer)
         return self
 
     @property
@@ -95,14 +90,7 @@ class Unread:
 
     def read(self) -> str:
         """What is in it now."""
-        os.set_blocking(self.reader, False)
-        found = b''
-        try:
-            while data := os.read(self.reader, 1 << 16):
-                found += data
-        except BlockingIOError:
-            pass
-        return found.decode(errors='replace')
+        return read_now(self.reader).decode(errors='replace')
 
     def close_reader(self) -> None:
         """From now on whoever writes is told that nobody will ever read."""

@@ -27,10 +27,10 @@ ORPHANS = 5
 @pytest.mark.usefixtures('beside')
 def test_b2_frozen_worker_says_nothing_late(fleet: Fleet, queue: Queue, witness: Witness) -> None:
     """The worker alone freezes; its job goes to another; what it says afterwards counts for nothing."""
-    frozen = fleet.start()
-    job = queue.enqueue(jobs.long, 8, retry=Retry(max=1))
+    crews = fleet.start_some(2)
+    job = queue.enqueue(jobs.long, 7, retry=Retry(max=1))
     first = witness.wait('begin', job.id)
-    other = fleet.start()
+    frozen, other = sorted(crews, key=lambda crew: first.pid not in tree_of(crew.pid))
     frozen.signal(signal.SIGSTOP)
     witness.wait('begin', job.id, times=2)
     wait_until(lambda: not alive(first.pid), 5, 'the horse of the frozen worker has ended')

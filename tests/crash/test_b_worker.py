@@ -192,7 +192,7 @@ def test_b10_claimed_but_not_begun(fleet: Fleet, queue: Queue, redis: Redis, wit
 def test_b10_killed_as_it_starts(fleet: Fleet, queue: Queue, witness: Witness) -> None:
     """At many moments between waking and working: nothing is lost, nothing runs twice that was not begun."""
     many = []
-    for number in range(int(sized(5, 20))):
+    for number in range(int(sized(4, 20))):
         crew = fleet.start(worker=WORKER)
         many.append(queue.enqueue(jobs.work, 1, retry=Retry(max=1)))
         time.sleep(0.002 * number)

@@ -18,7 +18,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.crash
 
 FULL = bool(os.environ.get('RQ_CRASH_FULL'))
-JOBS = 10_000 if FULL else 1_500
+JOBS = 10_000 if FULL else 800
 SECONDS = 0.005 if FULL else 0.02  # of each job, so that there is time to be killed in
 CLASS = 'Default' if FULL else 'Quick'
 

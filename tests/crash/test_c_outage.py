@@ -56,9 +56,8 @@ def ran_once(witness: Witness, *some: Job) -> None:
 def test_c2_killed_and_restarted(mortal: Mortal, far_fleet: Fleet, witness: Witness) -> None:
     """Five seconds mid-job, the server killed without a word: jobs that end meanwhile and later ones run once."""
     queue = Queue('q', connection=mortal.start().client())
-    far_fleet.start()
-    far_fleet.start()
-    ending, lasting = queue.enqueue(jobs.long, 2), queue.enqueue(jobs.long, 8)
+    far_fleet.start_some(2)
+    ending, lasting = queue.enqueue(jobs.long, 2), queue.enqueue(jobs.long, 7)
     witness.wait('begin', times=2)
     mortal.kill()
     witness.wait('end', ending.id)
@@ -95,7 +94,7 @@ def test_c2_what_was_accepted_is_there_again(mortal: Mortal, far_fleet: Fleet, w
 def test_c3_long_outage_mid_job(mortal: Mortal, far_fleet: Fleet, witness: Witness, seconds: float) -> None:
     """Longer than a lease, with jobs that end in it and behind it. Nobody takes a living worker for dead."""
     queue = Queue('q', connection=mortal.start().client())
-    crews = [far_fleet.start(worker=WORKER) for _ in range(3)]
+    crews = far_fleet.start_some(3, worker=WORKER)
     ending = queue.enqueue(jobs.long, 2, on_success=jobs_c.succeeded, job_timeout=600)
     lasting = [queue.enqueue(jobs.long, seconds + 6, job_timeout=600) for _ in range(2)]
     witness.wait('begin', times=3)
@@ -135,7 +134,7 @@ def test_c5_long_outage_idle(mortal: Mortal, far_fleet: Fleet, witness: Witness)
     crew = far_fleet.start(worker=WORKER)
     wait_until(lambda: 'Listening' in crew.text(), 5)
     mortal.kill()
-    time.sleep(sized(12, 600))
+    time.sleep(sized(7, 600))
     mortal.start()
     job = queue.enqueue(jobs.work, 1)
     in_time(finished(job), RESUMED, 'it works again')
@@ -166,7 +165,7 @@ def test_c6_loading(mortal: Mortal, far_fleet: Fleet, witness: Witness, before: 
     if before:
         far_fleet.start(worker=WORKER)
     with mortal.client() as client, client.pipeline(transaction=False) as pipeline:
-        for number in range(15000):
+        for number in range(int(sized(10_000, 15_000))):
             pipeline.set(f'ballast:{number}', 'x')
         pipeline.execute()
     mortal.kill()
@@ -209,10 +208,10 @@ def test_c6_told_to_leave_after_the_server_went(mortal: Mortal, far_fleet: Fleet
 def test_c10_failover(pair: Pair, watched: Fleet, witness: Witness, how: str) -> None:
     """The primary goes; a job runs over it all, one ends in it, others wait. A frozen one comes back as a replica."""
     queue = Queue('q', connection=pair.start().client(socket_timeout=2))
-    crews = [watched.start(worker=WORKER) for _ in range(3)]
-    lasting = queue.enqueue(jobs.long, sized(9, 45), retry=Retry(max=2), job_timeout=600)
+    crews = watched.start_some(3, worker=WORKER)
+    lasting = queue.enqueue(jobs.long, sized(7, 45), retry=Retry(max=2), job_timeout=600)
     ending = queue.enqueue(jobs.long, 1, retry=Retry(max=2))
-    third = queue.enqueue(jobs.long, sized(9, 45), job_timeout=600)
+    third = queue.enqueue(jobs.long, sized(7, 45), job_timeout=600)
     witness.wait('begin', times=3)
     waiting = [queue.enqueue(jobs_c.quick) for _ in range(20)]
     wait_until(pair.in_step, 5, 'the replica knows all of it')
@@ -226,8 +225,9 @@ def test_c10_failover(pair: Pair, watched: Fleet, witness: Witness, how: str) ->
     ran_once(witness, lasting, third, ending, *waiting)
     for crew in crews:
         wait_until(lambda crew=crew: watched.is_up(crew), RESUMED, 'the books of the new primary know the worker')
+    for crew in crews:
         crew.signal(signal.SIGTERM)
-        assert crew.wait(10) == 0
+    assert [crew.wait(10) for crew in crews] == [0, 0, 0]
     assert all('Traceback' not in crew.text() and 'no longer ours' not in crew.text() for crew in crews)
 
 
@@ -237,12 +237,11 @@ def test_c10_failover(pair: Pair, watched: Fleet, witness: Witness, how: str) ->
 @pytest.mark.parametrize('how', ['sleep', 'pause'])
 def test_c11_blocked(mortal: Mortal, far_fleet: Fleet, witness: Witness, how: str) -> None:
     """Shorter than a lease: nothing is lost, however many look for expired leases."""
-    seconds = sized(2, 10)
+    seconds = sized(1.3, 10)
     mortal.options = ('--enable-debug-command', 'yes')
     queue = Queue('q', connection=mortal.start().client())
-    for _ in range(2):
-        far_fleet.start(worker=WORKER)
-    lasting, ending = queue.enqueue(jobs.long, seconds + 3), queue.enqueue(jobs.long, 1)
+    far_fleet.start_some(2, worker=WORKER)
+    lasting, ending = queue.enqueue(jobs.long, seconds + 2), queue.enqueue(jobs.long, 1)
     witness.wait('begin', times=2)
     with mortal.client(socket_timeout=60) as client:
         if how == 'sleep':
@@ -258,13 +257,13 @@ def test_c11_blocked(mortal: Mortal, far_fleet: Fleet, witness: Witness, how: st
 def test_c11_frozen_for_longer_than_a_lease(mortal: Mortal, far_fleet: Fleet, witness: Witness) -> None:
     """Its clock goes on, so every lease has run out at the thaw, before any owner was heard. Nobody takes a job."""
     queue = Queue('q', connection=mortal.start().client())
-    old = [far_fleet.start(worker=WORKER) for _ in range(2)]
-    lasting = [queue.enqueue(jobs.long, 2 * LEASE + 9, job_timeout=600) for _ in range(2)]
+    old = far_fleet.start_some(2, worker=WORKER)
+    lasting = [queue.enqueue(jobs.long, 2 * LEASE + 6, job_timeout=600) for _ in range(2)]
     witness.wait('begin', times=2)
     mortal.freeze()
-    time.sleep(LEASE + 3)
+    time.sleep(LEASE + 1)
     newcomer = far_fleet.start(worker=WORKER, wait=False)
-    time.sleep(2)
+    time.sleep(1.5)
     mortal.thaw()
     in_time(lambda: far_fleet.is_up(newcomer), RESUMED, 'the newcomer is there')
     more = queue.enqueue(jobs_c.quick)
@@ -280,6 +279,7 @@ def test_c11_told_to_leave_while_frozen(mortal: Mortal, far_fleet: Fleet, witnes
     """SIGTERM while the server does not answer: it leaves soon. The job it had is done by somebody else later."""
     queue = Queue('q', connection=mortal.start().client())
     crew = far_fleet.start('--shutdown-grace', '2', worker=WORKER)
+    wait_until(lambda: 'Listening' in crew.text(), 5)
     job = queue.enqueue(jobs.long_at_first, retry=Retry(max=1)) if busy else None
     if job is not None:
         witness.wait('begin', job.id)

@@ -24,7 +24,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.crash
 
 RESUMED = 5.0
-OUTAGE = sized(4, 20)
+OUTAGE = sized(3, 20)
 
 Weather = Callable[[Mortal], Any]
 
@@ -103,7 +103,7 @@ def test_c8_full_around_the_end_of_a_job(mortal: Mortal, far_fleet: Fleet, witne
         with pytest.raises(StorageFullError, match=r'(?i)memory.*maxmemory'):
             queue.enqueue(jobs_c.quick)
         assert queue.count == 0
-        time.sleep(7)
+        time.sleep(sized(5, 7))
     in_time(finished(job), RESUMED, 'the success is stored')
     assert job.return_value() == 'done' and len(job.results()) == 1
     more = queue.enqueue(jobs_c.quick)
@@ -116,8 +116,9 @@ def test_c8_full_around_the_end_of_a_job(mortal: Mortal, far_fleet: Fleet, witne
 def test_c9_refused_idle_and_mid_job(mortal: Mortal, far_fleet: Fleet, witness: Witness, refusal: Any) -> None:
     """Jobs of every phase: one ends in it, one runs through it, some wait. Each runs once."""
     queue = Queue('q', connection=mortal.start().client())
-    crews = [far_fleet.start(worker=WORKER) for _ in range(3)]
-    idle = far_fleet.start(worker=WORKER, queues=['idle'])
+    idle = far_fleet.start(worker=WORKER, queues=['idle'], wait=False)
+    crews = far_fleet.start_some(3, worker=WORKER)
+    far_fleet.wait_for(idle)
     ending = queue.enqueue(jobs.long, 1.5, on_success=jobs_c.succeeded)
     failing = queue.enqueue(jobs_c.fails_after, 1.5, retry=Retry(max=1), on_failure=jobs_c.failed)
     lasting = queue.enqueue(jobs.long, OUTAGE + 3)
@@ -219,8 +220,7 @@ def test_c16_scripts_forgotten(beside: Crew, fleet: Fleet, queue: Queue, redis: 
 
 def test_c16_everything_forgotten(fleet: Fleet, queue: Queue, redis: Redis, witness: Witness) -> None:
     """FLUSHALL while a job runs: the worker lives, warns, enters the books again, and works on."""
-    crew = fleet.start()
-    other = fleet.start()
+    crew, other = fleet.start_some(2)
     job = queue.enqueue(jobs.long, 2)
     witness.wait('begin', job.id)
     redis.flushall()

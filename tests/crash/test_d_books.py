@@ -30,7 +30,7 @@ def test_d10_corrupt_record_in_the_running_set(
     fleet: Fleet, queue: Queue, redis: Redis, witness: Witness, broken: str
 ) -> None:
     """Its worker is lost: the recovery sees to the others, and the corrupt one is aside with its raw record."""
-    lost = [fleet.start(worker=WORKER) for _ in range(3)]
+    lost = fleet.start_some(3, worker=WORKER)
     running = [queue.enqueue(jobs_d.long_at_first, job_id=f'j{n}', retry=Retry(max=1)) for n in range(3)]
     for job in running:
         witness.wait('begin', job.id)
@@ -80,7 +80,7 @@ def test_d10_of_a_living_worker(fleet: Fleet, queue: Queue, redis: Redis, witnes
     redis.delete(keys.worker_executions(crew.name), keys.executions(job.id))
 
 
-KINDS = ('wip', 'leases', 'scheduled', 'wake', 'queue', 'missing', 'sweep', 'suspects', 'aside')
+KINDS = ('wip', 'leases', 'scheduled', 'wake', 'queue', 'missing', 'sweep', 'suspects', 'turns', 'aside')
 
 
 def test_d10_keys_of_a_queue(fleet: Fleet, queue: Queue, redis: Redis) -> None:

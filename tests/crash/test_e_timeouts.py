@@ -115,7 +115,7 @@ def test_e5_waits_that_swallow(fleet: Fleet, queue: Queue, witness: Witness, wor
 @pytest.mark.parametrize('worker', [FORK, SIMPLE, *([SPAWN] if FULL else [])])
 def test_e6_at_the_instant_of_its_return(fleet: Fleet, queue: Queue, witness: Witness, worker: str) -> None:
     """Finished or timed out, never both; callbacks, handlers and the witness agree with the record."""
-    number, beside = int(sized(60 if worker == FORK else 20, 200)), 6
+    number, beside = int(sized(36 if worker == FORK else 18, 200)), 6
     some(fleet, worker, queue.name, beside)
     words = {'on_success': Callback(jobs_e.on_success), 'on_failure': Callback(jobs_e.on_failure)}
     found = [

@@ -112,8 +112,9 @@ def test_g2_lock_of_a_dead_foreign_scheduler(fleet: Fleet, queue: Queue, redis: 
 @pytest.mark.usefixtures('beside')
 def test_g3_host_of_the_schedule_dies(fleet: Fleet, queue: Queue, redis: Redis, witness: Witness) -> None:
     """With everything on it; a peer without any scheduler goes on."""
-    host = fleet.start('--with-scheduler', worker=WORKER)
+    host = fleet.start('--with-scheduler', worker=WORKER, wait=False)
     fleet.start(worker=WORKER)
+    fleet.wait_for(host)
     wait_until(lambda: redis.get(keys.scheduler_lock('q')), 10)
     due = [queue.enqueue_in(timedelta(seconds=2), jobs.work, 1) for _ in range(10)]
     host.kill()
@@ -126,7 +127,7 @@ def test_g3_host_of_the_schedule_dies(fleet: Fleet, queue: Queue, redis: Redis, 
 @pytest.mark.usefixtures('beside')
 def test_g4_two_promote_and_one_freezes(fleet: Fleet, queue: Queue, witness: Witness) -> None:
     """In the midst of batches, past its lease, then thawed: each due job is queued once."""
-    crews = [fleet.start(worker=WORKER) for _ in range(2)]
+    crews = fleet.start_some(2, worker=WORKER)
     many = [queue.enqueue_in(timedelta(seconds=1 + n % 6), jobs.work, 1) for n in range(int(sized(150, 600)))]
     for number in range(4):
         crew = crews[number % 2]
@@ -141,7 +142,7 @@ def test_g4_two_promote_and_one_freezes(fleet: Fleet, queue: Queue, witness: Wit
 
 def test_g4_frozen_in_the_middle_of_a_batch(fleet: Fleet, queue: Queue, redis: Redis) -> None:
     """One of two that promote stands still past every lease, having moved a part; each job is listed once."""
-    crews = [fleet.start(worker=WORKER) for _ in range(2)]
+    crews = fleet.start_some(2, worker=WORKER)
     suspend(redis)  # nobody takes away what is to be counted
     number = 5000
     due_at_once(redis, queue, number)
@@ -181,7 +182,7 @@ def test_g4_cron_fires_once(fleet: Fleet, redis: Redis, witness: Witness, cron: 
 def test_g5_killed_around_a_retry(fleet: Fleet, queue: Queue, witness: Witness) -> None:
     """At any moment around a failure that is to be retried later: no job is ever in no place."""
     many = [queue.enqueue(jobs.raises, retry=Retry(max=2, interval=1)) for _ in range(int(sized(40, 200)))]
-    crews = [fleet.start(worker=WORKER) for _ in range(2)]
+    crews = fleet.start_some(2, worker=WORKER)
     for number in range(int(sized(6, 30))):
         time.sleep(0.11 * (1 + number % 4))
         crew = crews.pop(0)
@@ -209,7 +210,7 @@ def test_g6_many_due_at_once(fleet: Fleet, queue: Queue, redis: Redis, witness: 
     """All of them are queued within a minute; the worker that is at it renews and beats on time."""
     number = int(sized(10_000, 50_000))
     crew = fleet.start(worker=WORKER)
-    long = queue.enqueue(jobs.long, sized(8, 70))
+    long = queue.enqueue(jobs.long, sized(6, 70))
     witness.wait('begin', long.id)
     due_at_once(redis, queue, number)
     began, worst = time.monotonic(), 0.0
@@ -259,7 +260,7 @@ def test_g7_the_servers_clock_jumps(skewed: tuple[Clock, Mortal, Fleet], witness
     clock, server, fleet = skewed
     redis = server.client()
     queue = Queue('q', connection=redis)
-    crews = [fleet.start(worker=WORKER) for _ in range(3)]
+    crews = fleet.start_some(3, worker=WORKER)
     living = [queue.enqueue(jobs.long, LEASE + 3) for _ in range(2)]
     witness.wait('begin', times=2)
     clock.set(jump)
@@ -287,9 +288,9 @@ def test_g7_cron_when_the_clock_jumps(
     witness.wait('begin', times=2, timeout=20)
     fired, began = witness.count('begin'), time.monotonic()
     clock.set(jump)
-    witness.wait('begin', times=fired + 3, timeout=15)
+    witness.wait('begin', times=fired + 2, timeout=15)
     clock.set('+0')
-    witness.wait('begin', times=fired + 6, timeout=15)
+    witness.wait('begin', times=fired + 4, timeout=15)
     assert witness.count('begin') - fired <= time.monotonic() - began + 2
     moments = [line.at for line in witness.lines('begin')]
     assert min(later - earlier for earlier, later in zip(moments, moments[1:], strict=False)) > 0.3
@@ -313,8 +314,8 @@ def test_g7_cron_goes_by_the_servers_clock(
 @pytest.mark.parametrize(
     ('moment', 'line', 'goes_on'),
     [
-        (datetime(2026, 10, 25, 0, 59, 56, tzinfo=UTC), 'CRON_TZ=Europe/Rome * 2 * * * */1', False),
-        (datetime(2026, 3, 29, 0, 59, 56, tzinfo=UTC), 'CRON_TZ=Europe/Rome * 1,3 * * * */1', True),
+        (datetime(2026, 10, 25, 0, 59, 55, tzinfo=UTC), 'CRON_TZ=Europe/Rome * 2 * * * */1', False),
+        (datetime(2026, 3, 29, 0, 59, 55, tzinfo=UTC), 'CRON_TZ=Europe/Rome * 1,3 * * * */1', True),
     ],
     ids=['back', 'forward'],
 )
@@ -331,11 +332,11 @@ def test_g7_daylight_saving(
     wait_until(lambda: redis.time()[0] >= moment.timestamp() + 7, 15, 'the clock was changed')
     history = redis.zrange('rq:cron_job:regular:jobs', 0, -1, withscores=True)
     began = len(history)
-    assert 2 <= began <= 4 + (5 if goes_on else 1)
+    assert 2 <= began <= 5 + (5 if goes_on else 1)
     if goes_on:
         witness.wait('begin', times=began + 1, timeout=3)
     else:
-        assert witness.count('begin') <= 5
+        assert witness.count('begin') <= 6
 
 
 def test_g7_lost_as_the_clock_goes_back(skewed: tuple[Clock, Mortal, Fleet], witness: Witness) -> None:

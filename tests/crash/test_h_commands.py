@@ -15,7 +15,7 @@ from rq.exceptions import DuplicateJobError, InvalidJobOperation
 from rq.job import Job
 from rq.store import keys
 from rq.suspension import resume, suspend
-from tests.crash import jobs_h
+from tests.crash import jobs_d, jobs_h
 from tests.crash.driver import Fleet, Witness, alive
 from tests.crash.sizes import LEASE, WORKER, sized
 from tests.crash.spoilt import fails, finish, in_time
@@ -29,7 +29,7 @@ TOLD = ('--exception-handler', 'tests.crash.jobs_h.told')
 
 def running(queue: Queue, witness: Witness, gate: Path, **words: object) -> Job:
     """A job that runs until the gate is there."""
-    job = queue.enqueue(jobs_h.until, str(gate), **words)
+    job = queue.enqueue(jobs_d.wait_for, str(gate), **words)
     witness.wait('begin', job.id)
     return job
 
@@ -58,8 +58,7 @@ def test_h1_same_id_while_it_is_queued(fleet: Fleet, queue: Queue, witness: Witn
 
 def test_h1_same_id_while_it_runs(fleet: Fleet, queue: Queue, witness: Witness, tmp_path: Path) -> None:
     """It is not run beside itself: the second one is queued once, after the outcome of the first."""
-    fleet.start()
-    fleet.start()
+    fleet.start_some(2)
     gate = tmp_path / 'gate'
     job = running(queue, witness, gate, job_id='twice')
     for value in ('a', 'b'):
@@ -178,8 +177,7 @@ def test_h5_enqueue_and_requeue_a_running_job(
     fleet: Fleet, queue: Queue, redis: Redis, witness: Witness, tmp_path: Path
 ) -> None:
     """Never beside itself: enqueued for after, requeueing is refused."""
-    fleet.start()
-    fleet.start()
+    fleet.start_some(2)
     gate = tmp_path / 'gate'
     job = running(queue, witness, gate)
     with pytest.raises(InvalidJobOperation):
@@ -232,8 +230,7 @@ def test_h9_suspended_killed_resumed(
     lost = [fleet.start(*TOLD, worker=WORKER)]
     gate = tmp_path / 'gate'
     job = running(queue, witness, gate, retry=Retry(max=1))
-    lost.append(fleet.start(*TOLD, worker=WORKER))
-    fleet.start(*TOLD, worker=WORKER)
+    lost += fleet.start_some(2, *TOLD, worker=WORKER)[:1]
     suspend(redis)
     waiting = [queue.enqueue(jobs_h.ok) for _ in range(5)]
     for crew in lost:
@@ -257,6 +254,7 @@ def test_h9_burst_meets_a_delayed_retry(fleet: Fleet, queue: Queue, witness: Wit
 
 
 def test_h9_burst_that_is_suspended(fleet: Fleet, queue: Queue, redis: Redis) -> None:
+    fleet.wait_for()  # who starts now would leave at once, too
     job = queue.enqueue(jobs_h.ok)
     suspend(redis)
     refused = fleet.start('--burst', wait=False)

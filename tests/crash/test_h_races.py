@@ -92,7 +92,7 @@ def test_h7_two_recoverers(fleet: Fleet, server: PrivateServer, redis: Redis, wi
 
 def test_h7_many_workers_see_the_same(fleet: Fleet, queue: Queue, redis: Redis, witness: Witness) -> None:
     """Four workers and fifty expired leases: each is seen to once."""
-    crews = [fleet.start(*TOLD, worker=WORKER) for _ in range(3)]
+    crews = fleet.start_some(3, *TOLD, worker=WORKER)
     ids = [f'j{n}' for n in range(50)]
     queue_of_dead = Queue('q', connection=redis)
     with redis.pipeline() as pipeline:  # claimed before a worker can
@@ -182,8 +182,7 @@ def test_h1_the_same_id_from_four_processes(
     fleet: Fleet, server: PrivateServer, redis: Redis, witness: Witness
 ) -> None:
     """While two workers run it: never beside itself, and in the end it is in one place."""
-    for _ in range(2):
-        fleet.start()
+    fleet.start_some(2)
     every = [SPAWN.Process(target=_enqueue_often, args=(server.url, ROUNDS, number)) for number in range(4)]
     for one in every:
         one.start()
@@ -200,8 +199,7 @@ def test_h1_the_same_id_from_four_processes(
 
 def test_h5_requeueing_all_while_workers_run(fleet: Fleet, server: PrivateServer, queue: Queue, redis: Redis) -> None:
     """By two processes at once; every attempt is an outcome, and none is lost."""
-    for _ in range(2):
-        fleet.start()
+    fleet.start_some(2)
     ids = [queue.enqueue(jobs_h.raises, job_id=f'f{n}').id for n in range(30)]
     both = [SPAWN.Process(target=_requeue_often, args=(server.url, sized(2, 20))) for _ in range(2)]
     for one in both:
@@ -215,8 +213,7 @@ def test_h5_requeueing_all_while_workers_run(fleet: Fleet, server: PrivateServer
 
 def test_h6_emptying_while_workers_claim(fleet: Fleet, queue: Queue, redis: Redis, witness: Witness) -> None:
     """What was claimed runs to its end, what was not is gone with its record."""
-    for _ in range(2):
-        fleet.start()
+    fleet.start_some(2)
     removed = 0
     many = []
     for _ in range(int(sized(8, 50))):

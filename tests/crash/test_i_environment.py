@@ -309,8 +309,7 @@ def test_i5_file_size_limit(fleet: Fleet, queue: Queue) -> None:
 def test_i6_memory_of_failures(fleet: Fleet, queue: Queue, redis: Redis) -> None:
     """A failed job costs the server at most 4 KiB beside its traceback."""
     number = 20_000 if FULL else 2_000
-    for _ in range(2):
-        fleet.start('--quiet', worker=SIMPLE)
+    fleet.start_some(2, '--quiet', worker=SIMPLE)
     before = redis.info('memory')['used_memory']
     queue.enqueue_many([Queue.prepare_data(jobs_i.raises_short, (each,)) for each in range(number)])
     failed = queue.failed_job_registry
@@ -361,6 +360,7 @@ def test_i7_full_function(fleet: Fleet, queue: Queue, redis: Redis, witness: Wit
         crew = elsewhere(fleet, worker, how, wait=False)
         assert crew.wait() != 0
         assert 'SpawnWorker' in crew.text() and 'SimpleWorker' in crew.text()
+        fleet.wait_for()
         assert redis.smembers(keys.WORKERS) == {keys.worker('beside').encode()}
         return
     crew = elsewhere(fleet, worker, how)

@@ -16,14 +16,14 @@ GROUPS = set('ABCDGHI')  # E and F are in the jobs: timeouts, callbacks, handler
 
 @pytest.mark.slow
 def test_soak() -> None:
-    """Forty seconds: nothing lost, nothing unexpected, no more extra executions than crashes."""
-    soak = Soak(minutes=0.6, seed=SEED, period=2)
+    """Half a minute: nothing lost, nothing unexpected, no more extra executions than crashes."""
+    soak = Soak(minutes=0.4, seed=SEED, period=1.5)
     report = soak.run()
     print(report.text())  # pytest shows it when the test failed
     assert report.violations == []
     assert report.rows['lost'] == report.rows['unexpected'] == 0
     assert report.rows['extra executions'] <= report.rows['crashes']
-    assert report.rows['accepted'] > 200 and report.rows['faults'] >= 15
+    assert report.rows['accepted'] > 150 and report.rows['faults'] >= 13
     assert soak.directory.exists() is False
 
 

@@ -3,11 +3,13 @@
 from typing import Any
 
 from rq import SimpleWorker, SpawnWorker, Worker
+from rq.supervision import remote
 from rq.supervision.courier import Courier
 from tests.crash import jobs
-from tests.crash.sizes import PAUSES
+from tests.crash.sizes import PAUSES, QUICK_LEASE, SILENCE
 
 Courier.pauses = PAUSES
+remote.ASK_SECONDS, remote.ANSWER_SECONDS = SILENCE
 
 
 class Default(Worker):
@@ -15,9 +17,9 @@ class Default(Worker):
 
 
 class Quick(Worker):
-    """Leases of 3 s."""
+    """Leases of 2 s."""
 
-    lease_seconds = 3
+    lease_seconds = QUICK_LEASE
     renew_interval = 0.5
     rescue_interval = 0.5
 
@@ -47,7 +49,7 @@ class _Telling:
 class QuickSpawn(_Telling, SpawnWorker):
     """Runs each job in an interpreter of its own."""
 
-    lease_seconds = 3
+    lease_seconds = QUICK_LEASE
     renew_interval = 0.5
     rescue_interval = 0.5
 

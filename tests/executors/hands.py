@@ -1,10 +1,14 @@
 """Classes, penalties, serializers, handlers and jobs that a spawned interpreter imports by name."""
 
+import io
 import json
 import os
 import signal
 import stat
 import sys
+import threading
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 from rq import Queue, SpawnWorker, get_current_job
@@ -127,3 +131,92 @@ def garbles() -> str:
         except OSError:
             continue
     return 'done'
+
+
+# --- for horses that are used again ---------------------------------------------------------------------------------
+
+_later: ContextVar[str] = ContextVar('later', default='unset')
+_kept: list[Any] = []
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def turns_everything_over() -> int:
+    """Change what belongs to the whole process."""
+    os.environ['LEFT_BEHIND'] = 'yes'
+    os.environ.pop('HOME', None)
+    os.chdir('/')
+    os.umask(0o077)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+    signal.setitimer(signal.ITIMER_REAL, 3600)
+    sys.stdout = sys.stderr = io.StringIO()
+    _later.set('set')
+    return os.getpid()
+
+
+def state() -> dict[str, Any]:
+    """What is to be seen of that."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return {
+        'environment': [os.environ.get('LEFT_BEHIND'), os.environ.get('HOME')],
+        'cwd': str(Path.cwd()),
+        'umask': mask,
+        'handlers': [str(signal.getsignal(one)) for one in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)],
+        'blocked': sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+        'streams': [type(sys.stdout).__name__, type(sys.stderr).__name__],
+        'context': _later.get(),
+        'pid': os.getpid(),
+    }
+
+
+def leaves_a_thread(daemon: bool) -> int:
+    threading.Thread(target=threading.Event().wait, daemon=daemon).start()
+    return os.getpid()
+
+
+def leaves_a_child() -> list[int]:
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+        os._exit(0)
+    return [os.getpid(), child]
+
+
+def leaves_a_daemon() -> list[int]:
+    """As daemons do: forked twice, so that it is nobody's child, with a session of its own."""
+    end, entry = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        daemon = os.fork()
+        if daemon:
+            os.write(entry, str(daemon).encode())
+            os._exit(0)
+        signal.pause()
+        os._exit(0)
+    os.waitpid(child, 0)
+    return [os.getpid(), int(os.read(end, 20))]
+
+
+def eats(size: int) -> int:
+    _kept.append(b'x' * size)
+    return os.getpid()
+
+
+def fails() -> None:
+    raise ValueError(os.getpid())
+
+
+def meets(other: str, count: int) -> int:
+    """Waits until so many are here."""
+    job = get_current_job()
+    assert job is not None
+    job.connection.sadd(other, os.getpid())
+    while job.connection.scard(other) < count:
+        job.connection.brpop([f'{other}:never'], timeout=0.01)
+    return os.getpid()

@@ -10,12 +10,33 @@ from redis import Redis
 
 from rq import Queue, Retry, SimpleWorker, SpawnWorker, Worker
 from tests import jobs
-from tests.executors import hands
+from tests.executors import hands, side
 from tests.invariants import check
 from tests.launch import Launch, burst, lives, marked, marks, told
 from tests.waiting import wait_until
 
-EACH = pytest.mark.parametrize('cls', [Worker, SimpleWorker, SpawnWorker])
+
+class Prefork(Worker):
+    """Uses its horses again."""
+
+    executor = 'prefork'
+
+
+class Threads(SimpleWorker):
+    """Runs jobs in threads, here one after the other."""
+
+    executor, concurrency = 'thread', 1
+
+
+class Coroutines(SimpleWorker):
+    """Runs jobs on an event loop or in threads, here one after the other."""
+
+    executor, concurrency = 'async', 1
+
+
+EACH = pytest.mark.parametrize('cls', [Worker, Prefork, SimpleWorker, SpawnWorker, Threads, Coroutines])
+PROCESSES = pytest.mark.parametrize('cls', [Worker, Prefork, SpawnWorker])
+HORSES = pytest.mark.parametrize('cls', [Worker, Prefork])
 
 
 @EACH
@@ -34,14 +55,14 @@ def test_environment(redis: Redis, queue: Queue, cls: Any) -> None:
     worker = burst(redis, queue, cls=cls)
     for job in made:
         job_id, worker_name, pid, group = job.return_value()  # type: ignore[misc]
-        assert (pid == os.getpid()) is (cls is SimpleWorker)
-        if cls is not SimpleWorker:
+        assert (pid == os.getpid()) is issubclass(cls, SimpleWorker)
+        if not issubclass(cls, SimpleWorker):
             assert (job_id, worker_name, group) == (job.id, worker.name, pid)
 
 
 @EACH
 def test_time_out(redis: Redis, queue: Queue, cls: Any) -> None:
-    bad, good = queue.enqueue(jobs.waits, job_timeout=1), queue.enqueue(jobs.add)
+    bad, good = queue.enqueue(side.spins, job_timeout=1), queue.enqueue(jobs.add)
     burst(redis, queue, cls=cls)
     result: Any = bad.latest_result()
     assert bad.is_failed and 'Task exceeded maximum timeout value (1 seconds)' in result.exc_string
@@ -57,7 +78,7 @@ def test_exits_are_failures(redis: Redis, queue: Queue, cls: Any) -> None:
     assert 'SystemExit: 0' in result.exc_string
 
 
-@pytest.mark.parametrize('cls', [Worker, SpawnWorker])
+@PROCESSES
 def test_a_report_that_makes_no_sense(redis: Redis, queue: Queue, cls: Any) -> None:
     """Its horse settles by itself, and the worker lives."""
     made = [queue.enqueue(hands.garbles, job_timeout=20), queue.enqueue(jobs.add)]
@@ -97,54 +118,59 @@ def test_large_results_and_arguments(redis: Redis, queue: Queue, cls: Any) -> No
 # --- a process of its own -----------------------------------------------------------------------------------
 
 
-def test_no_state_leaks(redis: Redis, queue: Queue) -> None:
+def test_no_state_is_left_in_a_fresh_process(redis: Redis, queue: Queue) -> None:
     made = [queue.enqueue(jobs.leaves_state, 7) for _ in range(3)]
     burst(redis, queue)
     assert [job.return_value() for job in made] == [0, 0, 0]
 
 
+@HORSES
 @pytest.mark.parametrize('func', [jobs.closes_descriptors, jobs.closes_everything])
-def test_closed_descriptors(redis: Redis, queue: Queue, func: Any) -> None:
+def test_closed_descriptors(redis: Redis, queue: Queue, cls: Any, func: Any) -> None:
     job, good = queue.enqueue(func), queue.enqueue(jobs.add)
-    burst(redis, queue, exception_handlers=[jobs.foo_handler], work_horse_killed_handler=jobs.killed_handler)
+    burst(redis, queue, cls=cls, exception_handlers=[jobs.foo_handler], work_horse_killed_handler=jobs.killed_handler)
     assert job.is_finished and good.is_finished and told(redis) == []
     assert check(redis) == []
 
 
+@HORSES
 @pytest.mark.parametrize('code', [0, 1, 255])
-def test_any_exit_code_is_killed(redis: Redis, queue: Queue, code: int) -> None:
+def test_any_exit_code_is_killed(redis: Redis, queue: Queue, cls: Any, code: int) -> None:
     job = queue.enqueue(jobs.leaves, code)
-    burst(redis, queue, work_horse_killed_handler=jobs.killed_handler)
+    burst(redis, queue, cls=cls, work_horse_killed_handler=jobs.killed_handler)
     result: Any = job.latest_result()
     assert job.is_failed and f'exited with code {code}' in result.exc_string and len(told(redis)) == 1
 
 
+@HORSES
 @pytest.mark.parametrize('signum', [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
-def test_any_signal_is_killed(redis: Redis, queue: Queue, signum: int) -> None:
+def test_any_signal_is_killed(redis: Redis, queue: Queue, cls: Any, signum: int) -> None:
     job = queue.enqueue(jobs.kills_itself, int(signum))
-    burst(redis, queue)
+    burst(redis, queue, cls=cls)
     result: Any = job.latest_result()
     assert job.is_failed and f'(signal {int(signum)})' in result.exc_string
 
 
-def test_the_parent_keeps_the_deadline(redis: Redis, queue: Queue, monkeypatch: Any) -> None:
+@HORSES
+def test_the_parent_keeps_the_deadline(redis: Redis, queue: Queue, cls: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr('rq.rules.watch.KILL_GRACE', 1)
     job, good = queue.enqueue(jobs.deaf, job_timeout=1, retry=Retry(max=1)), queue.enqueue(jobs.add)
-    burst(redis, queue, exception_handlers=[jobs.foo_handler], work_horse_killed_handler=jobs.killed_handler)
+    burst(redis, queue, cls=cls, exception_handlers=[jobs.foo_handler], work_horse_killed_handler=jobs.killed_handler)
     result: Any = job.latest_result()
     assert job.is_failed and good.is_finished and 'process group was killed' in result.exc_string
     assert [word.split()[0] for word in told(redis)] == ['killed', 'foo'] * 2
     assert told(redis)[1].split()[2] == 'JobTimeoutException' and check(redis) == []
 
 
+@HORSES
 @pytest.mark.parametrize('new_session', [False, True])
 @pytest.mark.parametrize('then', ['waits', 'deaf', 'dies'])
 def test_descendants_of_failed_processes_go_too(
-    redis: Redis, queue: Queue, new_session: bool, then: str, monkeypatch: Any
+    redis: Redis, queue: Queue, cls: Any, new_session: bool, then: str, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr('rq.rules.watch.KILL_GRACE', 1)
     job = queue.enqueue(jobs.spawns, new_session, then, job_timeout=1)
-    burst(redis, queue)
+    burst(redis, queue, cls=cls)
     child = int(marked(redis, 'child'))
     try:
         assert job.is_failed
@@ -154,11 +180,12 @@ def test_descendants_of_failed_processes_go_too(
             os.kill(child, signal.SIGKILL)
 
 
+@HORSES
 @pytest.mark.parametrize('new_session', [False, True])
-def test_daemons_of_finished_jobs_live(redis: Redis, queue: Queue, new_session: bool) -> None:
+def test_daemons_of_finished_jobs_live(redis: Redis, queue: Queue, cls: Any, new_session: bool) -> None:
     job = queue.enqueue(jobs.spawns, new_session, 'finishes')
     good = queue.enqueue(jobs.add)
-    burst(redis, queue)
+    burst(redis, queue, cls=cls)
     child = int(marked(redis, 'child'))
     try:
         assert job.is_finished and good.is_finished and lives(child)
@@ -166,13 +193,14 @@ def test_daemons_of_finished_jobs_live(redis: Redis, queue: Queue, new_session: 
         os.kill(child, signal.SIGKILL)
 
 
-def test_signals_in_a_horse(redis: Redis, queue: Queue) -> None:
+@HORSES
+def test_signals_in_a_horse(redis: Redis, queue: Queue, cls: Any) -> None:
     deaf, process, fork = (
         queue.enqueue(jobs.terminates_itself),
         queue.enqueue(jobs.ignores_signals),
         queue.enqueue(jobs.forks_a_victim),
     )
-    burst(redis, queue)
+    burst(redis, queue, cls=cls)
     assert (deaf.return_value(), process.return_value(), fork.return_value()) == ('still here', -15, 15)
 
 

@@ -16,8 +16,9 @@ from rq.timeouts import (
     UnixSignalDeathPenalty,
     get_default_death_penalty_class,
 )
+from rq.timers import SharedTimerDeathPenalty
 
-PENALTIES = [UnixSignalDeathPenalty, TimerDeathPenalty]
+PENALTIES = [UnixSignalDeathPenalty, TimerDeathPenalty, SharedTimerDeathPenalty]
 both = pytest.mark.parametrize('penalty', PENALTIES)
 
 

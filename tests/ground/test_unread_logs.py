@@ -13,6 +13,7 @@ import pytest
 from rq import outlet
 from rq.logutils import ColorizingStreamHandler
 from rq.timeouts import JobTimeoutException
+from tests.pipes import fill, read_now
 
 
 class Pipe:
@@ -31,22 +32,11 @@ class Pipe:
 
     def fill(self) -> None:
         """Leave no room."""
-        os.set_blocking(self.writer, False)
-        try:
-            while True:
-                os.write(self.writer, b'.')
-        except BlockingIOError:
-            os.set_blocking(self.writer, True)
+        fill(self.writer)
 
     def read(self) -> str:
         """What is in it."""
-        found = b''
-        try:
-            while data := os.read(self.reader, 1 << 16):
-                found += data
-        except BlockingIOError:
-            pass
-        return found.decode()
+        return read_now(self.reader).decode()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ NAMEPLATES = (
 )
 OLD_ADDRESSES = ('compat', 'handlers', 'dummy', 'contrib')  # of 0.x
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ('defaults', 'exceptions', 'types', 'timeouts', 'version', 'stairs'),
+    ('defaults', 'exceptions', 'types', 'timeouts', 'timers', 'version', 'stairs'),
     (
         'rules',
         'serializers',
@@ -49,7 +49,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
             'registry',
         ),
         *('execution_registry', 'command', 'intermediate_queue', 'queue_view', 'queue_dependents', 'entering'),
-        *('queue', 'aio', 'group', 'decorators', 'inspector', 'bulk', 'failures'),
+        *('express', 'entering_many', 'queue', 'aio', 'group', 'decorators', 'inspector', 'bulk', 'failures'),
     ),
     ('executors', 'supervision', 'scheduling', 'scheduler', 'cron', 'worker', 'worker_pool'),
     (*NAMEPLATES, 'testing', 'legacy', *OLD_ADDRESSES, 'metrics', 'dashboard', 'demo', 'cli', '__main__', 'rq'),

@@ -55,10 +55,10 @@ def header_violations(house: Path) -> list[str]:
         if name != path.stem:
             found.append(f'{place}: must begin with "--- {path.stem}: <sentence>"')
         missing = [key for key in KEYS if verb and key not in header]
-        unknown = sorted(set(header) - {*KEYS, 'include'})
+        unknown = sorted(set(header) - {*KEYS, 'include', 'first'})
         found += [f'{place}: no line "--- {key} …"' for key in missing]
         found += [f'{place}: unknown line "--- {key} …"' for key in unknown]
-        for include in header.get('include', '').split():
+        for include in f'{header.get("first", "")} {header.get("include", "")}'.split():
             if not (lua / 'lib' / f'{include}.lua').exists():
                 found.append(f'{place}: includes {include}, which is not in lib/')
         lines = len(path.read_text().splitlines())

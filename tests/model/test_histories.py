@@ -4,6 +4,7 @@ The model knows of each job its status, its queue and who holds it; what the ser
 """
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 from random import Random
 
 from hypothesis import HealthCheck, given, settings
@@ -49,6 +50,7 @@ class Modelled:
     again: tuple[str, bool] | None = None
     description: str = ''
     lost: int = 0
+    alone: bool = False  # it was put back by a rescue, perhaps from a batch
     executions: set[str] = field(default_factory=set)
 
 
@@ -162,7 +164,7 @@ class History:
             return
         stays = job.status == 'queued' and job.queue == queue and not front
         self.moves('enqueue', job_id, 'queued')
-        job.queue, job.lost = queue, 0
+        job.queue, job.lost, job.alone = queue, 0, False
         if not stays:
             self.put(job_id, front)
 
@@ -180,13 +182,14 @@ class History:
         self.moves('schedule', job_id, 'scheduled')
         self.unlist(job_id)
         job.queue, job.due, job.lost, job.description = queue, due, 0, record.description
+        job.alone = False
 
     def claim(self):
         worker, queues, count = self.any(WORKERS), self.random.sample(QUEUES, 2), self.any((1, 1, 2))
         begun, lost_reply = self.chance(0.3), self.chance(0.3)
         self.serial += 1
         executions = [f'{self.serial}-{number}' for number in range(count)]
-        wanted = [job_id for queue in queues for job_id in self.lists[queue]][:count]
+        wanted = self.wanted(queues, count)
         call = claim.claim(worker, queues, executions, begun=begun, now=self.now)
         found = self.called(call, None)
         self.repeat = None
@@ -202,7 +205,14 @@ class History:
             assert queues[each.queue] == job.queue
             assert each.raw[b'description'].decode() == job.description
             job.holder = Lease(each.job_id, each.execution, job.queue, worker)
-            job.begun, job.alive_until = begun, self.now + 30
+            job.begun, job.alive_until, job.alone = begun, self.now + 30, False
+
+    def wanted(self, queues: list[str], count: int) -> list[str]:
+        """Who is next: one that is to be alone by itself, the others together."""
+        listed = [job_id for queue in queues for job_id in self.lists[queue]][:count]
+        if listed and self.jobs[listed[0]].alone:
+            return listed[:1]
+        return list(takewhile(lambda job_id: not self.jobs[job_id].alone, listed))
 
     @property
     def leases(self) -> list[Lease]:
@@ -289,6 +299,7 @@ class History:
             elif not job.begun and self.redis.hget(keys.job(name), 'status') == b'queued':
                 released -= 1
                 self.let_go(job)
+                job.alone = True
                 if not self.put_again('rescue', name, front=True):
                     self.moves('rescue', name, 'queued')
                     self.put(name, front=True)

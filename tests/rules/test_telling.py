@@ -58,8 +58,19 @@ def test_a_wish_is_heeded(wish: float, pause: float) -> None:
 def test_read() -> None:
     assert telling.read(json.dumps(NEWS)) == NEWS
     assert telling.read('{"job": 5, "calls": [{}]}') == {'job': '5', 'calls': [{}], 'tries': 0}
+    assert telling.read('{"job": 5, "calls": [{}], "tries": -9}') == {'job': '5', 'calls': [{}], 'tries': 0}
     for junk in ('', '5', '[]', '{}', '{"job": "j", "calls": [5]}', '{"job": "j", "calls": [], "tries": "x"}', b'\xff'):
         assert telling.read(junk) is None
+    assert telling.read('{"job": "j", "calls": [], "tries": Infinity}') is None
+    assert telling.read('[' * 100_000) is None
+
+
+@pytest.mark.parametrize(
+    'stored, read', [('600', 600), ('3601', 3600), ('1e300', 3600), ('Infinity', 3600), ('NaN', 3600), ('"x"', 'x')]
+)
+def test_no_try_takes_more_than_an_hour(stored: str, read: object) -> None:
+    news = telling.read(f'{{"job": "j", "calls": [{{"timeout": {stored}}}]}}')
+    assert news is not None and news['calls'] == [{'timeout': read}]
 
 
 def test_apart() -> None:

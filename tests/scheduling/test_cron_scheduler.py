@@ -68,6 +68,23 @@ def test_one_round_has_one_time(redis):
     assert first.latest_enqueue_time == second.latest_enqueue_time
 
 
+@pytest.mark.parametrize('words', [{'interval': 60}, {'cron': YEARLY}])
+def test_one_that_cannot_be_enqueued_keeps_back_no_other(redis, caplog, words):
+    one = CronScheduler(redis, name=f's{next(numbers)}')
+    bad = one.register(add, 'q', args=(threading.Lock(),), **words)
+    good = one.register(add, 'q', interval=60)
+    if bad.cron:
+        bad.next_enqueue_time = now() - timedelta(seconds=1)
+    before = now()
+    assert one.enqueue_jobs() == [good] and len(ids(redis)) == 1
+    assert 'Failed to enqueue cron job tests.jobs.add' in caplog.text and 'pickle' in caplog.text
+    # it has its turn again when it would have had, and does not keep the loop awake
+    assert bad.latest_enqueue_time is None and bad.next_enqueue_time >= before + timedelta(seconds=60)
+    assert one.enqueue_jobs() == [] and one.calculate_sleep_interval() > 50
+    bad.args, bad.next_enqueue_time = (1, 2), now()
+    assert one.enqueue_jobs() == [bad]
+
+
 def test_who_sets_the_time_back_gets_another(redis):
     """Programs and tests of RQ do: only what another scheduler has done is refused."""
     for words in ({'interval': 60}, {'cron': YEARLY}):
@@ -258,7 +275,7 @@ def test_methods_may_ask_to_stop(redis, monkeypatch, error):
 
 def test_other_errors_leave(redis, monkeypatch):
     one = scheduler(redis, interval=60)
-    monkeypatch.setattr(CronJob, 'enqueue', lambda self, connection: 1 / 0)
+    monkeypatch.setattr(one, 'enqueue_jobs', lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         one.start()
     assert CronScheduler.all(redis) == []

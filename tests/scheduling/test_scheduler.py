@@ -265,6 +265,7 @@ def test_a_round_does_not_wait_for_the_lock_of_a_dead_one(make, redis):
 
 def test_a_pass_takes_more_than_one_step(make, redis, monkeypatch):
     monkeypatch.setattr('rq.scheduler.PASS', 2)
+    monkeypatch.setattr('rq.scheduler.PASSES', 5)
     queue = Queue('a', connection=redis)
     for n in range(12):
         queue.enqueue_at(now() - timedelta(seconds=9), add, n, n)

@@ -341,8 +341,8 @@ class TestSweep:
             redis.delete(keys.sweep('q'), keys.suspects('q'))
 
     def test_gone_from_aside(self, redis):
-        redis.hset(keys.aside('q'), mapping={'j': 'x', b'\xff': 'y'})
-        assert sweep(redis, 2).missing == ['j'] and of_queue(redis) == {'\\xff': 'y'}
+        redis.hset(keys.aside('q'), mapping={'j': 'x', b'\xff': 'y', '': 'z'})
+        assert sweep(redis, 2).missing == ['j'] and of_queue(redis) == {'\\xff': 'y', '': 'z'}
 
     def test_one_looks_for_all(self, redis):
         redis.zadd(keys.place('scheduled', 'q'), {'j': NOW + 500})

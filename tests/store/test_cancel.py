@@ -2,12 +2,13 @@
 
 import pytest
 
-from rq.store import keys, operate, settle
+from rq.store import aside, keys, operate, settle
 from rq.store.call import run
 from tests.invariants import check
 from tests.store.world import (
     JOB,
     NOW,
+    QUEUE,
     RESTING,
     SECOND,
     WIP,
@@ -85,4 +86,25 @@ def test_canceled_and_enqueued_again(redis):
     started(redis)
     cancel(redis)
     assert enqueue(redis) == 'ok'
+    assert check(redis) == []
+
+
+@pytest.mark.parametrize('status', ['queued', 'failed', 'started'])
+def test_registry_of_another_type(redis, status):
+    """It is canceled all the same, and shown."""
+    started(redis) if status == 'started' else enqueue(redis) if status == 'queued' else rest(redis, status)
+    redis.set(keys.place('canceled', 'q'), 'x')
+    assert cancel(redis) == 'ok'
+    assert job(redis)['status'] == 'canceled' and list(aside.of_queue(redis, 'q')) == ['j']
+    assert listed(redis) == [] and members(redis, 'failed') == {}
+    with unchanged(redis):
+        assert cancel(redis) == 'canceled'
+
+
+def test_queue_of_another_type(redis):
+    enqueue(redis)
+    redis.delete(QUEUE)
+    redis.set(QUEUE, 'x')
+    assert cancel(redis) == 'ok' and members(redis, 'canceled') == {'j': SECOND}
+    redis.delete(QUEUE)
     assert check(redis) == []

@@ -47,6 +47,7 @@ NAMES = {
     'missing': ('q', 'missing:q'),
     'sweep': ('q', 'sweep:q'),
     'suspects': ('q', 'suspects:q'),
+    'turns': ('q', 'turns:q'),
     'worker': ('w', 'worker:w'),
     'worker_executions': ('w', 'worker:w:executions'),
     'workers': ('q', 'workers:q'),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rq.store import keys, operate
+from rq.store import aside, keys, operate
 from rq.store.call import run
 from tests.invariants import check
 from tests.store.world import (
@@ -108,3 +108,24 @@ def test_from_the_registry_of_another_queue(redis):
     assert requeue(redis, queue='other') == 'ok'
     assert (listed(redis), members(redis, 'failed', 'other')) == (['j'], {})
     assert check(redis) == []
+
+
+@pytest.mark.parametrize(
+    'key, fields', [(QUEUE, {}), (keys.waiting('L'), {'rate_limit_key': 'L', 'rate_limit_concurrency': 1})]
+)
+def test_into_a_key_of_another_type(redis, key, fields):
+    """It is not in nowhere: it is set aside, and goes on when the key was put right."""
+    rest(redis, 'failed', **fields)
+    redis.set(key, 'x')
+    assert requeue(redis) == 'broken'
+    assert list(aside.of_queue(redis, 'q')) == ['j'] and members(redis, 'failed') == {}
+    redis.delete(key)
+    assert run(redis, aside.return_aside('q', 'j', NOW)) == ('ok', '')
+    assert listed(redis) == ['j'] and check(redis) == []
+
+
+def test_list_of_queues_of_another_type(redis):
+    rest(redis, 'failed')
+    redis.delete(keys.QUEUES)
+    redis.set(keys.QUEUES, 'x')
+    assert requeue(redis) == 'ok' and listed(redis) == ['j']

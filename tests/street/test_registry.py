@@ -79,6 +79,17 @@ def test_looking_leaves_overdue_entries_out_and_touches_nothing(redis: Redis, qu
     assert registry.get_job_ids(cleanup=False) == ['ever']
 
 
+def test_cleanup_in_steps(redis: Redis, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('rq.registry.STEP', 2)
+    registry = queue.failed_job_registry
+    scores = {'ever': -1, 'new': FAR} | {f'old{number}': PAST + number // 3 for number in range(10)}
+    redis.zadd(registry.key, scores)
+    redis.config_resetstat()
+    registry.cleanup()
+    assert registry.get_job_ids(cleanup=False) == ['ever', 'new']
+    assert redis.info('commandstats')['cmdstat_zremrangebyscore']['calls'] == 4  # three moments, and what is left
+
+
 def test_slices_and_order(redis: Redis, queue: Queue) -> None:
     registry = queue.failed_job_registry
     redis.zadd(registry.key, {f'j{number}': FAR + number for number in range(5)})
@@ -93,6 +104,20 @@ def test_a_slice_is_of_what_is_shown(redis: Redis, queue: Queue) -> None:
     assert registry.get_job_ids(0, 0) == ['a']
     assert registry.get_job_ids(0, 1) == ['a', 'b']
     assert registry.get_job_ids(0, 0, desc=True) == ['b']
+
+
+@pytest.mark.parametrize('eternal', [0, 2])
+@pytest.mark.parametrize('overdue', [1, 3])
+@pytest.mark.parametrize('desc', [False, True])
+def test_every_slice_around_what_is_overdue(redis: Redis, eternal: int, overdue: int, desc: bool) -> None:
+    registry = FailedJobRegistry('q', redis)
+    living = [f'e{number}' for number in range(eternal)] + [f'j{number}' for number in range(3)]
+    redis.zadd(registry.key, {one: -1 if one[0] == 'e' else FAR + int(one[1]) for one in living})
+    redis.zadd(registry.key, {f'old{number}': PAST + number for number in range(overdue)})
+    shown = living[::-1] if desc else living
+    for start in range(-4, 7):
+        for end in range(-1, 7):
+            assert registry.get_job_ids(start, end, desc) == shown[start : None if end == -1 else end + 1]
 
 
 def test_scores(redis: Redis, queue: Queue) -> None:

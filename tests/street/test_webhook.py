@@ -52,6 +52,7 @@ def test_there_and_back() -> None:
     fields = {'url': 'https://x/', 'job_status': 'failed', 'method': 'POST', 'headers': {'A': 'b'}, 'timeout': 3}
     assert one.to_dict() == fields and Webhook.from_dict(fields) == one
     assert Webhook.from_dict({'url': 'http://x/', 'job_status': 'finished'}) == Webhook('http://x/', 'finished')
+    assert Webhook.from_dict({**fields, 'timeout': 10**30}).timeout == 3600
 
 
 def test_stored(redis: Redis, queue: Queue, caplog: Any) -> None:

@@ -92,6 +92,31 @@ def test_news_of_a_patient_call_are_ours_for_longer(redis: Redis, courier: Couri
     assert due / 1000 - redis.time()[0] > 600
 
 
+@pytest.mark.parametrize('timeout', [1e300, float('inf'), float('nan')])
+def test_absurd_timeouts(redis: Redis, courier: Courier, listener: Listener, timeout: float) -> None:
+    post(redis, f'{listener.url}/hang', timeout=timeout)
+    go(redis, courier)
+    wait_until(lambda: len(listener.calls) == 1, 10, 'it is told')
+    ((_, due),) = redis.zrange('rq:outbox', 0, -1, withscores=True)
+    assert 3600 < due / 1000 - redis.time()[0] < 3700
+
+
+def test_what_nobody_thought_of_is_said(redis: Redis, listener: Listener) -> None:
+    """And the next news are told all the same."""
+    said: list[tuple[int, str]] = []
+    redis.set('rq:deliveries', 'no list')
+    post(redis, f'{listener.url}/a', f'{listener.url}/b')
+    (first,) = run(redis, outbox.take(1))
+    courier = Courier(redis, lambda *words: said.append(words))
+    courier.take_along(first)
+    wait_until(lambda: len(said) == 2, 10, 'both are told, and neither on record')
+    assert [call.path for call in listener.calls] == ['/a', '/b']
+    assert all(level == 40 and 'WRONGTYPE' in words for level, words in said)
+    redis.set('rq:outbox', 'no sorted set')
+    courier.finish()
+    assert 'out of the outbox' in said[-1][1]
+
+
 def test_pauses(redis: Redis, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Courier, 'pauses', (0.0, 0.0))
     post(redis, f'{listener.url}/500')

@@ -191,6 +191,22 @@ def test_no_process_can_be_started(redis: Redis, queue: Queue, launch: Launch) -
     assert pool.wait() == 0
 
 
+@pytest.mark.parametrize('burst', [True, False])
+def test_not_even_the_first_can_be_started(redis: Redis, queue: Queue, launch: Launch, burst: bool) -> None:
+    """The pool does not end: it tries again, and works."""
+    job: Any = queue.enqueue(jobs.note, 'ran')
+    pool = launch('default', cls='tests.worker.pools.Starved', num_workers=2, work={'burst': burst})
+    pool.said('Cannot start a worker')
+    assert children(pool) == []
+    most = resource.prlimit(pool.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(pool.pid, resource.RLIMIT_NOFILE, (most, most))
+    wait_until(lambda: job.is_finished, 15, 'they work')
+    if not burst:
+        wait_until(lambda: len(children(pool)) == 2, 10, 'both are there')
+        pool.signal(signal.SIGTERM)
+    assert pool.wait() == 0 and marks(redis) == ['ran']
+
+
 def test_repeated_signal(redis: Redis, queue: Queue, launch: Launch) -> None:
     job = queue.enqueue(jobs.waits)
     pool = launch('default', cls=POOL)

@@ -29,6 +29,8 @@ BEAT_SECONDS = 15.0  # three beats of a worker of ours
 LEASE_SECONDS = 45.0  # beyond its end; then nobody looks for leases any more
 GRACE_SECONDS = 30.0  # that leases get after a start of the server, while which nobody could renew
 DUE_SECONDS = 10.0
+FOREIGN_SECONDS = 200.0  # RQ 3.0 replaces a dead scheduler by then: its lock lasts 61, the next try comes after 120
+FOREIGN_LOCK = 53.0  # an RQ 3.0 scheduler that lives renews its lock to 61 each second; as in lua/promote_due
 QUEUES_AT_ONCE = 200
 MOST_LEASES = 10
 
@@ -252,15 +254,23 @@ def _late(connection: Any, facts: Facts, now: float, uptime: float | None) -> It
             yield f'the lease of job {printable(job)!r} ran out {late:.0f} s ago, and nobody has taken it over'
             break
     for job, due in facts.due:
-        if not _is_foreign(connection, facts.lock):
+        if now - due > FOREIGN_SECONDS or not _is_foreign(connection, facts):
             yield f'job {printable(read.texts([job])[0])!r} is {now - due:.0f} s overdue, and nobody has queued it'
 
 
-def _is_foreign(connection: Any, lock: Any) -> bool:
-    """Whether an RQ 3.0 scheduler serves the queue: then it is the one to queue what is due."""
-    if not lock:
+def _is_foreign(connection: Any, facts: Facts) -> bool:
+    """Whether an RQ 3.0 scheduler that lives serves the queue: then it is the one to queue what is due.
+
+    A lock that is not renewed is a dead one's. One that never expires is nobody's, and keeps everybody out.
+    """
+    lock = facts.lock
+    if (
+        not lock
+        or isinstance(lock, Exception)
+        or connection.pttl(keys.scheduler_lock(facts.name)) < FOREIGN_LOCK * 1000
+    ):
         return False
-    return isinstance(lock, Exception) or not connection.exists(keys.scheduler_mark(read.texts([lock])[0]))
+    return not connection.exists(keys.scheduler_mark(read.texts([lock])[0]))
 
 
 def _uptime(connection: Any) -> float | None:

@@ -25,8 +25,6 @@ from rq.defaults import (
     DEFAULT_WORKER_CLASS,
 )
 from rq.devserver import ServerBinaryNotFound, ServerFailed
-from rq.rules.keeping import keep_words
-from rq.rules.retry import Retry
 from rq.serializers import resolve_serializer
 from rq.store.call import RedisError
 from rq.utils import import_attribute, import_job_class, import_queue_class, import_worker_class
@@ -49,63 +47,6 @@ class FiniteNumber(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f'{value!r} is no finite number.', param, ctx)
         return number
-
-
-def worker_settings(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options by which attributes of a worker are set; `given_settings` reads them."""
-    for option in (
-        click.option(
-            '--shutdown-grace',
-            type=click.FloatRange(min=0),
-            metavar='SECONDS',
-            help='How long a stop waits for the running job before it is handed back; by default until it has ended.',
-        ),
-        click.option(
-            '--max-failed-jobs',
-            type=WholeNumber(min=1),
-            metavar='NUMBER',
-            help='Keep so many failed jobs a queue, the latest ones; by default each for its failure TTL.',
-        ),
-        click.option(
-            '--keep-on-failure',
-            metavar='WORDS',
-            callback=_keep_words,
-            help="Keep of jobs that fail: 'locals' of the failing frames, 'output' of the job, or 'locals,output'.",
-        ),
-        click.option(
-            '--retry-max',
-            type=WholeNumber(min=1),
-            metavar='NUMBER',
-            help='How often to try jobs again that say nothing of retries; by default never.',
-        ),
-        click.option(
-            '--retry-interval',
-            type=WholeNumber(min=0),
-            multiple=True,
-            metavar='SECONDS',
-            help='Seconds before such a retry; repeat it for the second, third ...',
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _keep_words(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    try:
-        return keep_words(value) or None
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-def given_settings(options: dict[str, Any]) -> dict[str, Any]:
-    """Attribute and value of each of these options that was given."""
-    names = ('shutdown_grace', 'max_failed_jobs', 'keep_on_failure')
-    given = {name: options[name] for name in names if options[name] is not None}
-    if options['retry_interval'] and not options['retry_max']:
-        raise wrong_option('--retry-interval', 'it needs --retry-max, the number of retries')
-    if options['retry_max']:
-        given['default_retry'] = Retry(options['retry_max'], list(options['retry_interval']) or 0)
-    return given
 
 
 _YES, _NO = ('y', 'yes', 't', 'true'), ('n', 'no', 'f', 'false', '')

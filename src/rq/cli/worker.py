@@ -13,8 +13,9 @@ import click
 
 from rq.cli.errors import ELSEWHERE, Command, talking_to, wrong_option
 from rq.cli.logs import configure_logging, level_of
-from rq.cli.options import CliConfig, WholeNumber, given_settings, imported, pass_cli_config, worker_settings
+from rq.cli.options import CliConfig, WholeNumber, imported, pass_cli_config
 from rq.cli.probes import health_options, set_health
+from rq.cli.worker_options import given_settings, worker_settings
 from rq.defaults import (
     DEFAULT_JOB_MONITORING_INTERVAL,
     DEFAULT_LOGGING_DATE_FORMAT,

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
-from rq.cli.errors import Command
+from rq.cli.errors import Command, wrong_option
 from rq.cli.logs import configure_logging, level_of
-from rq.cli.options import CliConfig, WholeNumber, given_settings, pass_cli_config, worker_settings
+from rq.cli.options import CliConfig, WholeNumber, pass_cli_config
 from rq.cli.probes import health_options, set_health
 from rq.cli.worker import exception_handlers, queues_of
+from rq.cli.worker_options import given_settings, worker_settings
 from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
 from rq.logutils import setup_loghandlers
 from rq.serializers import resolve_serializer
@@ -30,7 +31,7 @@ from rq.worker_pool import WorkerPool
 @click.option('--quiet', '-q', is_flag=True, help='Say less.')
 @click.option('--log-format', default=DEFAULT_LOGGING_FORMAT, help='Format of the log lines.')
 @click.option('--date-format', default=DEFAULT_LOGGING_DATE_FORMAT, help='Format of their times.')
-@click.option('--num-workers', '-n', type=WholeNumber(min=0), default=1, help='How many workers to keep.')
+@click.option('--num-workers', '-n', type=WholeNumber(min=1), default=1, help='How many workers to keep.')
 @worker_settings
 @health_options
 @click.argument('queues', nargs=-1)
@@ -55,6 +56,9 @@ def worker_pool(cli_config: CliConfig, queues: tuple[str, ...], **options: Any) 
         final_failure_handlers=exception_handlers(options['final_failure_handler'], '--final-failure-handler'),
     )
     pool.worker_settings |= given_settings(options)
+    allowed = getattr(cli_config.worker_class, 'executors', ())
+    if options['executor'] is not None and options['executor'] not in allowed:
+        raise wrong_option('--executor', f'{cli_config.worker_class.__name__} can have: {", ".join(allowed)}')
     set_health(pool, options)
     try:
         pool.start(burst=options['burst'], logging_level=level or 'INFO')

@@ -28,7 +28,8 @@ class Running:
     keeps_output: bool = False  # what it prints and logs is to be kept if it fails
     ring: Any = None  # where that is, when it runs in a process of its own
     ended: bool = False
-    begun: bool = False  # the store knows that user code may run
+    begun: bool = False  # the store knows that user code may run, or is not to know it
+    is_doubtful: bool = False  # it may have gone back, and must be asked for before it runs
     settled: bool = False  # its outcome is written already, and handlers of era A are told of it
 
 
@@ -44,14 +45,24 @@ class Ended:
     rusage: Any = None
     reported: bool = False
     orphaned: bool = False  # the process that forked it was lost, and nobody knows how it ended
+    unbegun: bool = False  # no code of it ran: it was taken back, or a job before it in its batch ended badly
 
 
 class Executor(Protocol):
     """Start a job, ask what has ended, stop one. The loop never asks which kind it has."""
 
-    capacity: int
-    rescues_while_busy: bool
+    capacity: int  # how many jobs may run side by side
+    is_inline: bool  # `start` runs the job to its end
+    takes_batches: bool  # short jobs may be claimed and settled together
     lease_seconds: int  # 0: by the job's timeout, because user code runs in the process that renews
+
+    @property
+    def stuck(self) -> int:
+        """How many places are taken by jobs that were given up and do not end."""
+
+    @property
+    def rescues_while_busy(self) -> bool:
+        """Whether orphans can be seen to at this moment, while jobs run."""
 
     def open(self) -> None:
         """Once, in the main thread, before the worker has others."""

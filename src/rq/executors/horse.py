@@ -10,25 +10,31 @@ import signal
 import socket
 import struct
 import sys
+from collections import deque
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
-from rq.executors import tree
+from rq.executors import tokens, tree
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _LENGTH = struct.Struct('!I')
 _MOST = 1 << 30  # bytes of a message: what claims to be longer is something else, such as text
 FLUSH_SECONDS = 0.5  # how long a horse may try, at its end, to write what its job printed
-#: without the enums that signal.signal makes of its answer, which cost a horse two dozen page faults a call
-set_handler: Any = getattr(signal.signal, '__wrapped__', signal.signal)
+#: without the enums that `signal` makes of answers, which cost a horse two dozen page faults a call
+raw_signal: Any = getattr(signal, '_signal', signal)
 
 
 try:
     _prctl: Any = ctypes.CDLL(None, use_errno=True).prctl
 except (OSError, AttributeError):
     _prctl = None
+
+
+def set_handler(signum: int, handler: Any) -> Any:
+    """`signal.signal` without enums."""
+    return raw_signal.signal(signum, int(handler) if isinstance(handler, int) else handler)
 
 
 def prctl(option: int, value: int) -> bool:
@@ -82,10 +88,12 @@ def lift(low: int) -> int:
 class Reporter:
     """The child's end of the socket, as a bare descriptor. `OSError` when the parent cannot be reached any more."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, descriptor: int, tokens: int = -1) -> None:
+        self._descriptor, self._tokens = descriptor, tokens
         self._frames = Frames()
         self._waiting: list[Any] = []
+        self._batch: deque[tuple[int, Any]] = deque()
+        self._token: int | None = None
         self._home = os.getpid()
 
     def send(self, message: dict[str, Any]) -> None:
@@ -116,6 +124,23 @@ class Reporter:
                 raise EOFError('the worker is gone')
             self._waiting += self._frames.feed(data)
         return self._waiting.pop(0)
+
+    def next_brief(self) -> Any:
+        """What to do next, as soon as the parent says it: a job by itself, or the next of a batch, if still ours."""
+        while True:
+            while self._batch:
+                self._token = tokens.take(self._tokens) if self._token is None else self._token
+                if self._token is None:
+                    self._batch.clear()  # the parent has taken the rest back
+                    break
+                number, brief = self._batch.popleft()
+                if number == self._token:
+                    self._token = None
+                    return brief
+            message = self.receive()
+            if 'batch' not in message:
+                return message
+            self._batch.extend(message['batch'])
 
     def ask(self, message: dict[str, Any]) -> Any:
         """Send, and wait for the parent's answer."""
@@ -171,14 +196,14 @@ def own_group(pid: int) -> None:
         return  # the other was faster, or the child is gone
 
 
-def live(descriptor: int, parent: int, ride: Callable[[Reporter], None]) -> None:
+def live(descriptor: int, parent: int, ride: Callable[[Reporter], None], tokens: int = -1) -> None:
     """The whole life of a horse, after the fork; never returns."""
     code = 1
     try:
         own_group(0)
         end_with(parent)
         settle_in()
-        ride(Reporter(descriptor))
+        ride(Reporter(descriptor, tokens))
         code = 0
     except EOFError:
         code = 0

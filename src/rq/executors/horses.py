@@ -1,6 +1,7 @@
-"""The stable: fork horses, hand them jobs, read their reports, reap and kill them. Forks: main thread only.
+"""The stable: fork horses, hand them jobs, send them home. Forks: main thread only.
 
-A horse serves one job. The next one waits already forked, so that a job costs no fork before it starts.
+Without terms a horse serves one job. The next one waits already forked, so that a job costs no fork before it starts.
+With terms it is used again, until it has done its share or is unfit for more.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from rq.executors import grooming, tree
 from rq.executors import horse as child
-from rq.executors import tree
 from rq.executors.base import Ended, Running
+from rq.executors.grooming import Terms
+from rq.executors.hearing import DEFAULT_TIMEOUT, Hearing
 from rq.executors.horse import Reporter
 from rq.executors.nursery import Nursery, is_possible
 from rq.executors.pulse import Pulse
 from rq.executors.reins import Horse
-from rq.failure.notify import Settlement, unpack
-from rq.perform.output import Ring
+from rq.executors.tokens import Tokens
 
 Ride = Callable[[Reporter], None]
 MOST_SPARES = 2
-REAP_EVERY = 1.0  # seconds between two looks for daemons of finished jobs that have ended
-LEAVING_SECONDS = 10.0  # how long a horse may take to exit after its report
+FRESH_SECONDS = 0.1  # who reported less than so long ago still lives, or says that it does not
 
 
 class Spare(NamedTuple):
@@ -34,34 +35,46 @@ class Spare(NamedTuple):
 
     end: socket.socket
     horse: Horse | None
+    tokens: Tokens | None = None
+
+    def close(self) -> None:
+        """Of the nursery: it reads that there is no job, and leaves."""
+        self.end.close()
+        if self.tokens is not None:
+            self.tokens.close()
 
 
-class Stable:
-    """The fork executor: a fresh horse for each job, with a spare waiting."""
+class Stable(Hearing):
+    """The executors fork and, with terms, prefork: so many horses side by side, with spares waiting."""
 
-    capacity = 1
+    is_inline = False
+    stuck = 0
     rescues_while_busy = True
     lease_seconds: int
-    on_commit: Callable[[Running, Settlement], bool]  # the loop's: write an outcome whose horse has more to do
 
     def __init__(
         self,
         brief_of: Callable[[Running], dict[str, Any]],
-        ride_job: Callable[[dict[str, Any], Reporter], None],
+        ride_job: Callable[[dict[str, Any], Reporter], bool],
         ride_failure: Callable[[Running, Reporter], None],
         rehearse: Callable[[], None],
         prepare_child: Callable[[], None],
         on_note: Callable[[Running, dict[str, Any], int], bool],
         lease_seconds: int,
+        capacity: int = 1,
+        terms: Terms | None = None,
     ) -> None:
         self._brief_of, self._ride_job, self._ride_failure = brief_of, ride_job, ride_failure
         self._rehearse, self._prepare_child, self._on_note = rehearse, prepare_child, on_note
-        self.lease_seconds = lease_seconds
+        self.lease_seconds, self.capacity = lease_seconds, capacity
+        self._terms, self.takes_batches = terms, terms is not None
         self._pulse = Pulse(lease_seconds)
-        self._horses: list[Horse] = []
+        self._horses: list[Horse] = []  # all that were ever given a job, and live
+        self._idle: list[Horse] = []  # those of them that wait for another one
         self._spares: list[Spare] = []
+        self._returned: list[Ended] = []
         self._nursery: Nursery | None = None
-        self._next_reaping = 0.0
+        self._next_look = 0.0
         child.become_subreaper()
 
     # --- starting -----------------------------------------------------------------------------------------------
@@ -77,26 +90,38 @@ class Stable:
 
     def prepare(self, expected: int = 1) -> None:
         """Have horses waiting: one, and a few while jobs come one after the other."""
-        while len(self._spares) < min(expected, MOST_SPARES):
+        wanted = min(expected, MOST_SPARES + self.capacity - 1)
+        if self._terms is not None:
+            wanted = min(expected, self.capacity) - sum(self._stays(horse) for horse in self._horses)
+        while len(self._spares) < wanted:
             try:
                 self._spares.append(self._order())
             except OSError:
                 return  # said when a job needs one
 
+    def _stays(self, horse: Horse) -> bool:
+        """Whether a horse is there after its job, too."""
+        terms = self._terms
+        is_last = (
+            terms is None or horse.is_for_one or grooming.is_spent(terms, horse.done + len(horse.line), horse.born_at)
+        )
+        return horse.leaving_since is None and not is_last
+
     def _order(self) -> Spare:
+        tokens = Tokens() if self.takes_batches else None
         if self._nursery is None:
-            horse = self._fork(self._wait_for_brief)
+            horse = self._fork(self._wait_for_brief, tokens)
             return Spare(horse.end, horse)
         ours, theirs = socket.socketpair()
         try:
-            self._nursery.order(theirs)
+            self._nursery.order(theirs.fileno(), *([tokens.end] if tokens else []))
         except OSError:
-            ours.close()
+            Spare(ours, None, tokens).close()
             self._lose_nursery()
             return self._order()
         finally:
             theirs.close()
-        return Spare(ours, None)
+        return Spare(ours, None, tokens)
 
     def _lose_nursery(self) -> None:
         """It was killed, and its horses with it: those that wait are of no use either."""
@@ -105,53 +130,76 @@ class Stable:
             return
         nursery.close()
         for spare in self._spares:
-            spare.end.close()
+            spare.close()
         self._spares.clear()
 
     def start(self, running: Running) -> None:
         """Hand a job to the waiting horse, or to a new one; `OSError` when no process can be made."""
-        self._hand(running, self._brief_of(running))
+        self._hand([running])
 
-    def _hand(self, running: Running, brief: dict[str, Any]) -> None:
-        for attempt in (1, 2):
-            horse = self._take_spare()
+    def start_batch(self, jobs: list[Running]) -> None:
+        """Hand several to one horse, which does them in order; only with terms. Each begins its own time by itself."""
+        if jobs:
+            self._hand(jobs)
+
+    def _hand(self, jobs: list[Running], briefs: list[dict[str, Any]] | None = None) -> None:
+        briefs = briefs or [self._brief_of(one) for one in jobs]
+        for attempt in (1, 2, 3):
+            horse = self._take_idle() or self._take_spare()
             try:
-                horse.send(brief)
+                horse.give(jobs, briefs)
                 break
             except OSError:
+                self._let_go(horse)
                 self._discard(horse)
-                if attempt == 2:
+                if horse in self._horses:
+                    self._horses.remove(horse)
+                if attempt == 3:
                     raise
-        self._mount(horse, running)
+        if len(jobs) > 1:
+            jobs[0].watch.allow(jobs[0].job.timeout or DEFAULT_TIMEOUT, time.monotonic())
+            for waits in jobs[1:]:
+                waits.watch.allow(None, 0)
+        if horse not in self._horses:
+            self._horses.append(horse)
 
     def resume(self, running: Running) -> None:
         """A fresh horse, forked now so that it inherits job and failure as they are, takes the failure's steps."""
-        self._mount(self._fork(lambda reporter: self._ride_failure(running, reporter)), running)
-
-    def _mount(self, horse: Horse, running: Running) -> None:
-        horse.running = running
-        horse.passed = [] if running.keeps_output else None
+        horse = self._fork(lambda reporter: self._ride_failure(running, reporter))
+        horse.take_over(running)
         self._horses.append(horse)
+
+    def _take_idle(self) -> Horse | None:
+        while self._idle:
+            horse = self._idle[-1]
+            assert horse.idle_since is not None
+            now = time.monotonic()
+            if now - horse.idle_since > FRESH_SECONDS:
+                self._look_at(horse, now)
+            if self._idle and self._idle[-1] is horse:
+                return self._idle.pop()
+        return None
 
     def _take_spare(self) -> Horse:
         while True:
             spare = self._spares.pop(0) if self._spares else self._order()
-            horse = spare.horse or self._delivered(spare.end)
+            horse = spare.horse or self._delivered(spare)
             if horse is not None and not horse.is_dead():
                 return horse
             if horse is not None:
                 self._discard(horse)
 
-    def _delivered(self, end: socket.socket) -> Horse | None:
+    def _delivered(self, spare: Spare) -> Horse | None:
         try:
             if self._nursery is not None:
-                return self._watchable(Horse(self._nursery.delivered(), end, self._nursery), self._nursery)
+                horse = Horse(self._nursery.delivered(), spare.end, self._nursery, spare.tokens)
+                return self._watchable(horse, self._nursery)
         except ConnectionError:
             self._lose_nursery()
         except OSError:
-            end.close()
+            spare.close()
             raise  # no process could be made
-        end.close()
+        spare.close()
         return None
 
     @staticmethod
@@ -165,15 +213,18 @@ class Stable:
 
     def _wait_for_brief(self, reporter: Reporter) -> None:
         self._rehearse()
-        self._ride_job(reporter.receive(), reporter)
+        if self._terms is None:
+            self._ride_job(reporter.receive(), reporter)
+        else:
+            grooming.serve(reporter, self._ride_job, self._terms)
 
-    def _fork(self, ride: Ride) -> Horse:
+    def _fork(self, ride: Ride, tokens: Tokens | None = None) -> Horse:
         ours, theirs = socket.socketpair()
         parent = os.getpid()
         try:
             pid = os.fork()
         except OSError:
-            ours.close()
+            Spare(ours, None, tokens).close()
             theirs.close()
             raise
         if pid == 0:
@@ -181,107 +232,28 @@ class Stable:
             signal.set_wakeup_fd(-1)
             self._in_child()
             self._pulse.watch()
-            child.live(child.lift(theirs.detach()), parent, ride)
+            mine = -1 if tokens is None else child.lift(os.dup(tokens.end))
+            child.live(child.lift(theirs.detach()), parent, ride, mine)
         theirs.close()
         child.own_group(pid)
-        return Horse(pid, ours)
+        return Horse(pid, ours, tokens=tokens)
 
     def _in_child(self) -> None:
         # A parent's end held here would keep another horse from seeing that the parent has gone.
         for horse in self._horses:
             horse.close()
         for spare in self._spares:
-            spare.end.close()
+            spare.close()
         self._prepare_child()
 
-    # --- watching -----------------------------------------------------------------------------------------------
-
-    def descriptors(self) -> list[int]:
-        """Sockets and process descriptors of all horses that run a job."""
-        return [descriptor for horse in self._horses for descriptor in horse.descriptors()]
-
-    def poll(self) -> list[Ended]:
-        """Read reports, notice deaths."""
-        ended: list[Ended] = []
-        for horse in list(self._horses):
-            ended += self._hear(horse)
-            if horse.is_dead():
-                ended += self._hear(horse)  # what it said before it died
-                ended += self._bury(horse)
-            elif horse.leaving_since is not None and time.monotonic() > horse.leaving_since + LEAVING_SECONDS:
-                os.kill(horse.pid, signal.SIGKILL)
-        self._reap_adopted()
-        return ended
-
-    def _reap_adopted(self) -> None:
-        if time.monotonic() < self._next_reaping:
-            return
-        self._next_reaping = time.monotonic() + REAP_EVERY
-        ours = [*self._horses, *(spare.horse for spare in self._spares if spare.horse)]
-        tree.reap_adopted({horse.pid for horse in ours})
-
-    def _hear(self, horse: Horse) -> list[Ended]:
-        ended: list[Ended] = []
-        for message in horse.read():
-            running = horse.running
-            if running is None:
-                continue
-            horse.takes_along = horse.takes_along or 'takes_along' in message
-            if message['do'] == 'settle':
-                horse.running, horse.leaving_since = None, time.monotonic()
-                ended.append(Ended(running, settlement=unpack(message), pid=horse.pid, reported=True))
-            elif message['do'] == 'commit':
-                self._answer(horse, self.on_commit(running, unpack(message)))
-            elif message['do'] == 'done':
-                horse.running, horse.leaving_since = None, time.monotonic()
-                ended.append(Ended(running, pid=horse.pid, reported=True))
-            elif message['do'] == 'note':
-                self._answer(horse, self._on_note(running, message['failure'], message['told']))
-            elif message['do'] == 'words':
-                running.words = message['text']
-            elif message['do'] == 'output' and horse.passed:
-                running.ring = Ring.of_file(horse.passed.pop())
-            elif message['do'] == 'allow':
-                running.watch.allow(message['seconds'], time.monotonic(), message['phase'])
-        return ended
-
-    @staticmethod
-    def _answer(horse: Horse, value: bool) -> None:
-        try:
-            horse.send(value)
-        except OSError:
-            return  # it died while we wrote its note; the note counts
-
-    def _bury(self, horse: Horse) -> list[Ended]:
-        running = horse.running
-        if running is not None or horse.takes_along:
-            tree.kill_tree(horse.pid)  # a horse that died badly takes its descendants along
-        pid, raw_status, rusage = horse.reap() if running else horse.forget()
-        horse.close()
-        self._horses.remove(horse)
-        if pid is None:
-            self._lose_nursery()
-            self.open()
-        return [] if running is None else [Ended(running, None, pid, raw_status, rusage, orphaned=pid is None)]
-
-    # --- ending -------------------------------------------------------------------------------------------------
+    def _waiting_horses(self) -> list[Horse]:
+        return [spare.horse for spare in self._spares if spare.horse]
 
     def pulse(self) -> None:
         """Horses may go on: their worker lives."""
         self._pulse.beat()
 
-    def pid_of(self, running: Running) -> int | None:
-        """The process an execution runs in."""
-        for horse in self._horses:
-            if horse.running is running:
-                return horse.pid
-        return None
-
-    def kill(self, running: Running, signum: int = signal.SIGKILL) -> None:
-        """Signal the horse of an execution with its whole tree; its end is noticed by `poll`."""
-        for horse in self._horses:
-            if horse.running is running and not horse.is_dead():
-                tree.kill_tree(horse.pid, signum)
+    # --- ending -------------------------------------------------------------------------------------------------
 
     def _discard(self, horse: Horse) -> None:
         if not horse.is_dead():
@@ -294,8 +266,12 @@ class Stable:
         for spare in self._spares:
             if spare.horse is not None:
                 self._discard(spare.horse)
-            spare.end.close()  # a horse of the nursery reads that there is no job, and leaves
+            else:
+                spare.close()
         self._spares.clear()
+        for horse in self._idle:
+            horse.dismiss()
+        self._idle.clear()
         for horse in list(self._horses):
             if horse.running is not None:
                 tree.kill_tree(horse.pid)

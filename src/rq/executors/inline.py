@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from rq.executors.base import Ended, Running
 
@@ -11,12 +12,16 @@ class Inline:
     """Runs a job when it is started; `poll` then tells that it has ended. Nothing can be killed."""
 
     capacity = 1
+    is_inline = takes_batches = True
+    stuck = 0
     rescues_while_busy = False
     lease_seconds = 0
 
     def __init__(self, ride_job: Callable[[Running], None], ride_failure: Callable[[Running], None]) -> None:
         self._ride_job, self._ride_failure = ride_job, ride_failure
         self._ended: list[Ended] = []
+        #: entered around user code, which may take long
+        self.user_code: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def open(self) -> None:
         """There is nothing to open."""
@@ -26,7 +31,8 @@ class Inline:
 
     def start(self, running: Running) -> None:
         """Run the job to its end."""
-        self._ride_job(running)
+        with self.user_code():
+            self._ride_job(running)
         self._ended.append(Ended(running, reported=True))
 
     def resume(self, running: Running) -> None:

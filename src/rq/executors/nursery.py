@@ -38,9 +38,9 @@ class Nursery:
             _tend(theirs, parent, pulse, prepare, ride)
         theirs.close()
 
-    def order(self, end: socket.socket) -> None:
-        """Have a horse forked that holds this end; its pid is asked for later, when it is there already."""
-        socket.send_fds(self._socket, [marshal.dumps(('fork', 0))], [end.fileno()])
+    def order(self, *ends: int) -> None:
+        """Have a horse forked that holds these ends; its pid is asked for later, when it is there already."""
+        socket.send_fds(self._socket, [marshal.dumps(('fork', len(ends)))], ends)
 
     def delivered(self) -> int:
         """The pid of the next horse ordered; `OSError` when it could not be forked."""
@@ -104,31 +104,32 @@ def _tend(
                 if pulse.has_stopped():
                     break
                 continue
-            data, descriptors, _, _ = socket.recv_fds(end, _MOST, 1)
+            data, descriptors, _, _ = socket.recv_fds(end, _MOST, 2)
             if not data:
                 break
-            verb, pid = marshal.loads(data)
-            answer = _fork(descriptors, end, ride) if verb == 'fork' else _reap(pid)
+            verb, value = marshal.loads(data)
+            answer = _fork(descriptors, value, end, ride) if verb == 'fork' else _reap(value)
             if verb != 'forget':
                 end.send(marshal.dumps(answer))
     finally:
         os._exit(0)
 
 
-def _fork(received: list[int], end: socket.socket, ride: Callable[[Reporter], None]) -> tuple[str, int]:
+def _fork(received: list[int], expected: int, end: socket.socket, ride: Callable[[Reporter], None]) -> tuple[str, int]:
     mother = os.getpid()
-    if not received:
-        return 'born', -errno.EMFILE  # we may not have one more, so the kernel dropped it
-    descriptor = horse.lift(received[0])
     try:
+        if len(received) < expected:
+            return 'born', -errno.EMFILE  # we may not have one more, so the kernel dropped it
+        received = [horse.lift(one) for one in received]
         pid = os.fork()
+        if pid == 0:
+            os.close(end.detach())
+            horse.live(received[0], mother, ride, *received[1:])
     except OSError as error:
-        os.close(descriptor)
         return 'born', -(error.errno or 1)
-    if pid == 0:
-        os.close(end.detach())
-        horse.live(descriptor, mother, ride)
-    os.close(descriptor)
+    finally:
+        for one in received:
+            os.close(one)
     horse.own_group(pid)
     return 'born', pid
 

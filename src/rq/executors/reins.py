@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import select
 import socket
+import time
 from array import array
+from collections import deque
 from typing import Any
 
 from rq.executors.base import Running
 from rq.executors.horse import Frames, frame
 from rq.executors.nursery import Nursery
+from rq.executors.tokens import Tokens
 
 _INT = array('i').itemsize
 
@@ -18,14 +21,21 @@ _INT = array('i').itemsize
 class Horse:
     """The parent's side of one child."""
 
-    def __init__(self, pid: int, end: socket.socket, nursery: Nursery | None = None) -> None:
+    def __init__(
+        self, pid: int, end: socket.socket, nursery: Nursery | None = None, tokens: Tokens | None = None
+    ) -> None:
         self.pid = pid
         self._nursery = nursery  # whose child it is; ours without one
-        self.running: Running | None = None
+        self.line: deque[Running] = deque()  # what it was given and has not reported; only the first may have begun
+        self.given = self.done = 0
+        self.is_for_one = False  # also where others are used again
+        self.born_at = time.monotonic()
+        self.idle_since: float | None = None  # it waits for its next job
         self.leaving_since: float | None = None
         self.passed: list[int] | None = None  # descriptors it was to pass on; None: it is not to
         self.takes_along = False  # its job timed out: what it has started ends with it
         self._socket: socket.socket | None = end
+        self._tokens = tokens  # of batches
         self._frames = Frames()
         self._pidfd = _open_pidfd(pid)
 
@@ -34,6 +44,11 @@ class Horse:
         """Our end of its socket."""
         assert self._socket is not None
         return self._socket
+
+    @property
+    def end_is_open(self) -> bool:
+        """Whether it can still say something."""
+        return self._socket is not None
 
     @property
     def is_watched(self) -> bool:
@@ -46,12 +61,60 @@ class Horse:
             raise BrokenPipeError('the horse closed its end')
         self._socket.sendall(frame(message))
 
-    def read(self) -> list[Any]:
-        """Every whole message that has arrived."""
+    @property
+    def running(self) -> Running | None:
+        """What it is at."""
+        return self.line[0] if self.line else None
+
+    def give(self, jobs: list[Running], briefs: list[Any]) -> None:
+        """Have it do jobs, in their order, in one message; `OSError` when it has gone."""
+        if len(jobs) == 1:
+            self.send(briefs[0])
+        else:
+            assert self._tokens is not None
+            self.send({'batch': list(zip(self._tokens.put(len(jobs)), briefs, strict=True))})
+        self.line.extend(jobs)
+        self.given += len(jobs)
+        self.idle_since = None
+        self.hear_output()
+
+    def take_over(self, running: Running) -> None:
+        """It was forked for this one, and knows it already."""
+        self.line.append(running)
+        self.given, self.is_for_one = 1, True
+        self.hear_output()
+
+    def hear_output(self) -> None:
+        """Expect a descriptor from jobs whose output is kept."""
+        if any(one.keeps_output for one in self.line):
+            self.passed = self.passed or []
+
+    def take_back(self) -> list[Running]:
+        """What it was given as a batch and has not begun, and now never will."""
+        return self.without(self._tokens.take_rest()) if self._tokens is not None and len(self.line) > 0 else []
+
+    def without(self, count: int) -> list[Running]:
+        """The last ones of its line, which it will not do."""
+        self.given -= count
+        return [self.line.pop() for _ in range(min(count, len(self.line)))][::-1]
+
+    def dismiss(self) -> None:
+        """It is to leave as soon as it looks for its next job."""
+        self.leaving_since, self.idle_since = time.monotonic(), None
+        try:
+            if self._socket is not None:
+                self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            return  # it has gone
+
+    def read(self, to_the_end: bool = False) -> list[Any]:
+        """Whole messages that have arrived; all of them, or what one call of the kernel gives."""
         messages: list[Any] = []
         while self._socket is not None:
             try:
                 messages += self._messages(self._receive())
+                if not to_the_end:
+                    break
             except BlockingIOError:
                 break
             except (OSError, EOFError, ValueError, TypeError):
@@ -118,6 +181,9 @@ class Horse:
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
+        if self._tokens is not None:
+            self._tokens.close()
+            self._tokens = None
         for descriptor in self.passed or ():
             os.close(descriptor)
         self.passed = None

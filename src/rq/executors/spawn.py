@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +23,7 @@ from rq.executors.horse import Reporter, frame
 from rq.executors.horses import Spare, Stable
 from rq.executors.pulse import Pulse
 from rq.executors.reins import Horse
+from rq.perform import memory
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 _PAGE_BYTES = 8
@@ -65,7 +65,7 @@ class Spawner(Stable):
     ) -> None:
         super().__init__(brief_of, _forks, _forks, _forks, _forks, on_note, lease_seconds)
         self._entry, self._luggage, self._failure_brief_of = entry, luggage, failure_brief_of
-        self._page = _shared_page()
+        self._page = memory.shared('rq-pulse', _PAGE_BYTES)
         self._pulse = Pulse(lease_seconds, self._page)
 
     def open(self) -> None:
@@ -81,7 +81,7 @@ class Spawner(Stable):
 
     def resume(self, running: Running) -> None:
         """The interpreter that waits takes the failure's steps: whoever is to hear of it need not wait for another."""
-        self._hand(running, self._failure_brief_of(running))
+        self._hand([running], [self._failure_brief_of(running)])
 
     def close(self) -> None:
         """End what is left, and give the page of the pulse back."""
@@ -93,16 +93,6 @@ class Spawner(Stable):
 
 def _forks(*_: Any) -> Any:
     raise TypeError('a spawner does not fork')
-
-
-def _shared_page() -> int:
-    try:
-        page = os.memfd_create('rq-pulse')
-    except (AttributeError, OSError):
-        with tempfile.TemporaryFile() as file:
-            page = os.dup(file.fileno())
-    os.ftruncate(page, _PAGE_BYTES)
-    return page
 
 
 def spawn(entry: str, luggage: dict[str, Any], page: int = -1) -> Horse:

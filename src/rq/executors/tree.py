@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 _PROC = Path('/proc')
 _MARK = 1 << 52
+_PIDS = 1 << 22  # there are never more
 _ROUNDS = 20  # looks at a family that grows while we look
 
 
@@ -41,26 +42,28 @@ def _processes() -> dict[int, Seen]:
     return found
 
 
-def mark() -> None:
-    """In a new horse: leave a mark that all its descendants inherit, whatever they do to get away.
+def mark(job: int = 0) -> None:
+    """In a horse: leave a mark that all descendants from now on inherit, whatever they do to get away.
 
     A limit that limits nothing (microseconds of realtime scheduling, 142 years and the pid): it survives fork, exec,
-    setsid, a changed environment and closed descriptors, so it finds those whose parent has gone, too.
+    setsid, a changed environment and closed descriptors, so it finds those whose parent has gone, too. A horse that is
+    used again has another one for each job: daemons of a finished job do not end with the next.
     """
     try:
         _, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
-        resource.setrlimit(resource.RLIMIT_RTTIME, (_MARK + os.getpid(), hard))
+        resource.setrlimit(resource.RLIMIT_RTTIME, (_MARK + job % _PIDS * _PIDS + os.getpid(), hard))
     except (OSError, ValueError, AttributeError):
         return  # no Linux, or a limit is set already: then its descendants are found as long as their parents live
 
 
-def _is_marked(pid: int, leader: int) -> bool:
+def _mark_of(pid: int) -> str:
+    """What a process has inherited, a horse leaves at the moment; the dead have it until they are reaped."""
     try:
         limits = (_PROC / str(pid) / 'limits').read_text()
     except OSError:
-        return False
+        return ''
     _, _, line = limits.partition('Max realtime timeout')
-    return line.split(maxsplit=1)[:1] == [str(_MARK + leader)]
+    return line.split(maxsplit=1)[0] if line else ''
 
 
 def _below(roots: Iterable[int], seen: dict[int, Seen]) -> list[int]:
@@ -115,6 +118,9 @@ def family(leader: int) -> Family:
 
 def _lost(leader: int, seen: dict[int, Seen]) -> list[int]:
     above: set[int] = set()
+    mark = _mark_of(leader)
+    if not mark.isdigit() or (int(mark) - leader) % _PIDS or int(mark) < _MARK:
+        mark = str(_MARK + leader)  # not its own
     one = seen[leader].parent
     while one in seen and one not in above:
         above.add(one)
@@ -124,7 +130,7 @@ def _lost(leader: int, seen: dict[int, Seen]) -> list[int]:
         for pid, other in seen.items()
         # who is older has the mark of a namesake, whose job has finished: its daemon lives
         if other.parent in above and other.started >= seen[leader].started and pid not in (leader, os.getpid())
-        if _is_marked(pid, leader)
+        if _mark_of(pid) == mark
     ]
 
 

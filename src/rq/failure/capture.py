@@ -23,8 +23,8 @@ from rq.exceptions import (
     StoppedJobError,
 )
 from rq.failure.keeping import locals_of
+from rq.rules.anatomy import ExceptionRecord, mro_of, to_json
 from rq.rules.anatomy import describe as chain_of
-from rq.rules.anatomy import mro_of, to_json
 from rq.rules.exits import describe, read_status
 from rq.rules.scrub import Scrubber
 from rq.rules.secrecy import secrets_of
@@ -50,6 +50,7 @@ class Kind(str, Enum):
     INTERRUPTED = 'interrupted'
 
 
+_NOT_STORED = ('live', 'records', 'secrets')
 #: kinds without a live exception, and the public class that stands for each
 _CLASSES: dict[Kind, type[Exception]] = {
     Kind.TIMED_OUT: JobTimeoutException,
@@ -83,6 +84,7 @@ class Failure:
     pid: int | None = None  # ... which one it was
     heard: int = 0  # of its listeners (on_failure, then the chain), how many are not to be told again
     live: ExcInfo | None = field(default=None, repr=False)
+    records: list[ExceptionRecord] = field(default_factory=list, repr=False)  # the chain, in the process that made it
     secrets: frozenset[str] = field(default=frozenset(), repr=False)  # values known to be secret; never stored
 
     @property
@@ -104,7 +106,7 @@ class Failure:
 
     def to_dict(self) -> dict[str, Any]:
         """The storable part."""
-        values = {name: value for name, value in self.__dict__.items() if name not in ('live', 'secrets')}
+        values = {name: value for name, value in self.__dict__.items() if name not in _NOT_STORED}
         room = max(TEXT_BYTES - len(json.dumps(self.text)), 2 * MESSAGE_BYTES)
         attached = [bounded('\n\n'.join(self.attached), room)] if self.attached else []
         return {**values, 'kind': self.kind.value, 'attached': attached}
@@ -160,29 +162,31 @@ def capture(
     if kind is Kind.RAISED and issubclass(cls, JobTimeoutException):
         kind = Kind.TIMED_OUT
     scrubber = Scrubber(secrets | secrets_of(error, job))
-    words = name_of(cls), message_of(error, scrubber.text), traceback_text(error, scrubber.text)
+    words = name_of(cls), message_of(error, scrubber.text), traceback_text(error, scrubber)
+    records = _chain_of(error, scrubber, keeps_locals, words[2])
     return Failure(
         kind,
         *words,
         retryable,
-        chain=_chain_of(error, scrubber, keeps_locals, words[2]),
+        chain=to_json(records),
         mro=mro_of(cls),
         fingerprint=scrubber.text(_fingerprint_of(error)),
         host=socket.gethostname(),
         pid=os.getpid(),
         live=(cls, error, trace_of(error)),
+        records=records,
         secrets=scrubber.secrets,
     )
 
 
-def _chain_of(error: BaseException, scrubber: Scrubber, keeps_locals: bool, text: str) -> list[dict[str, Any]]:
-    """As plain values; with locals as long as the whole attempt stays within its limit."""
+def _chain_of(error: BaseException, scrubber: Scrubber, keeps_locals: bool, text: str) -> list[ExceptionRecord]:
+    """Of it and its causes; with locals as long as the whole attempt stays within its limit."""
     if keeps_locals:
         known = locals_of(error, scrubber)
-        found = to_json(chain_of(error, lambda frame: known.get(id(frame)), scrubber))
-        if len(json.dumps(found)) + len(json.dumps(text)) < MAX_TRACEBACK_BYTES - 2 * MESSAGE_BYTES:
+        found = chain_of(error, lambda frame: known.get(id(frame)), scrubber)
+        if len(json.dumps(to_json(found))) + len(json.dumps(text)) < MAX_TRACEBACK_BYTES - 2 * MESSAGE_BYTES:
             return found
-    return to_json(chain_of(error, None, scrubber))
+    return chain_of(error, None, scrubber)
 
 
 def _fingerprint_of(error: BaseException) -> str:
@@ -217,12 +221,12 @@ def killed(raw_status: int | None, peak_kib: int | None) -> Failure:
     )  # its text begins as RQ's does
 
 
-def overdue(timeout: float | None, phase: str = '') -> Failure:
+def overdue(timeout: float | None, phase: str = '', then: str = 'its process group was killed') -> Failure:
     """A work horse that did not react to its timeout and was killed by its parent."""
     what = f'Task exceeded maximum timeout value ({timeout} seconds)'
     if phase:
         what = f'The {phase} of the task exceeded its time'
-    message = f'{what}; it did not react, so its process group was killed'
+    message = f'{what}; it did not react, so {then}'
     text = f'rq.timeouts.JobTimeoutException: {message}'
     return _without_exception(Kind.TIMED_OUT, message, text, retryable=phase != ON_SUCCESS)
 

@@ -53,7 +53,7 @@ class Telling:
         seconds = call.get('timeout')
         if isinstance(seconds, int | float) and seconds + MARGIN > outbox.HOLD_SECONDS:
             self._send(outbox.hold(news, seconds + MARGIN))
-        reply: Reply = stairs.posting().attempt(call)
+        reply = self._attempt(call)
         told = telling.judge(found, reply, self._pauses, random.uniform(*JITTER))
         level = logging.WARNING if told.is_lost else logging.DEBUG if reply.is_good else logging.INFO
         self._say(level, told.words)
@@ -64,6 +64,14 @@ class Telling:
             )
             self._say(logging.WARNING, words)
         return reply
+
+    def _attempt(self, call: dict[str, Any]) -> Reply:
+        """A fault of ours counts as a try that failed: else these news would be taken again for ever."""
+        try:
+            reply: Reply = stairs.posting().attempt(call)
+            return reply
+        except Exception as error:
+            return Reply(error=f'not tried: {type(error).__name__}: {error}')
 
     def _say(self, level: int, words: str) -> None:
         if logger.isEnabledFor(level):

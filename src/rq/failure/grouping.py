@@ -27,8 +27,10 @@ def cause_of(job: Any, failure: Failure, hook: Hook | None = None) -> Cause:
 def _cause(failure: Failure, function: str, override: str) -> Cause:
     plain = failure.kind.value, failure.type_name, failure.message
     try:
-        # of what it came from only the types count
-        chain = from_json(failure.chain[:1] + [{'type': one.get('type')} for one in failure.chain[1:]])
+        # of what it came from only the types count; in another process there is only what was noted
+        chain = failure.records
+        if not chain:
+            chain = from_json(failure.chain[:1] + [{'type': one.get('type')} for one in failure.chain[1:]])
         return fingerprint(*plain, chain, function, failure.signal, failure.exit_code, override)
     except Exception:  # a note that somebody else wrote may hold anything
         return fingerprint(*plain, (), function)

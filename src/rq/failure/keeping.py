@@ -11,7 +11,7 @@ from typing import Any
 from rq.exceptions import ColdShutdown
 from rq.rules.anatomy import is_own_file
 from rq.rules.scrub import HIDDEN, Scrubber, is_secret_name
-from rq.rules.wording import cut, trace_of
+from rq.rules.wording import cut, steps_of, trace_of
 
 FRAMES, NAMES = 10, 50  # at most, the innermost frames
 VALUE_BYTES, ALL_BYTES = 200, 16 * 1024
@@ -77,11 +77,8 @@ def _innermost(error: BaseException | None) -> Iterator[FrameType]:
     seen: set[int] = set()
     while error is not None and id(error) not in seen and len(seen) < FRAMES:
         seen.add(id(error))
-        own, trace = [], trace_of(error)
-        while trace is not None:
-            own.append(trace.tb_frame)
-            trace = trace.tb_next
-        yield from own[: -100 * FRAMES - 1 : -1]
+        for step in steps_of(trace_of(error))[: -100 * FRAMES - 1 : -1]:
+            yield step.tb_frame
         cause = error.__cause__
         error = error.__context__ if cause is None else cause
 

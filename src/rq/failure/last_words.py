@@ -20,10 +20,10 @@ def last_words(frame: FrameType | None) -> str:
     """The stack of a frame and the exception at hand, as text; empty when it cannot be had."""
     try:
         handled = sys.exc_info()[1]
-        clean = Scrubber(secrets_of(handled) | _secrets_around(frame)).text
-        text = f'When its time was over it was here:\n{bounded(clean("".join(_stack(frame))), MOST)}'
+        scrubber = Scrubber(secrets_of(handled) | _secrets_around(frame))
+        text = f'When its time was over it was here:\n{bounded(scrubber.text("".join(_stack(frame))), MOST)}'
         if handled is not None:
-            text += f'\nwhile it was handling this:\n{bounded(traceback_text(handled, clean), MOST)}'
+            text += f'\nwhile it was handling this:\n{bounded(traceback_text(handled, scrubber), MOST)}'
         return text
     except Exception:
         return ''

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, Token
 from typing import Any
 
 _current: ContextVar[Any] = ContextVar('rq_current_job', default=None)
+_await: ContextVar[Callable[[Coroutine[Any, Any, Any]], Any] | None] = ContextVar('rq_await', default=None)
 
 
 def current() -> Any:
@@ -21,3 +24,14 @@ def enter(job: Any) -> Token[Any]:
 def leave(token: Token[Any]) -> None:
     """It has ended."""
     _current.reset(token)
+
+
+def await_by(wait: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+    """From here on coroutines are awaited so, on an event loop that others share, for example."""
+    _await.set(wait)
+
+
+def outcome_of(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine gives in the end; this thread waits for it."""
+    wait = _await.get() or asyncio.run
+    return wait(coroutine)

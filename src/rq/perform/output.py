@@ -12,13 +12,14 @@ import mmap
 import os
 import struct
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from rq.exceptions import ColdShutdown
+from rq.perform import memory
 from rq.rules.scrub import Scrubber
 from rq.rules.secrecy import secrets_of, secrets_of_frame
 from rq.rules.secrets import without_literals
@@ -81,21 +82,10 @@ class Ring:
         return kept[kept.find(b'\n') + 1 :].decode('utf-8', errors='replace')
 
 
-def file_for_ring() -> int:
-    """A descriptor of memory that another process can be given."""
-    try:
-        descriptor = os.memfd_create('rq-output')
-    except (AttributeError, OSError):
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.ftruncate(descriptor, _WRITTEN.size + SIZE)
-    return descriptor
-
-
 def share(worker: Any, reporter: Any) -> None:
     """In a horse: memory for its job's output, of which the parent has a descriptor, too."""
     try:
-        descriptor = file_for_ring()
+        descriptor = memory.shared('rq-output', _WRITTEN.size + SIZE)
     except OSError:
         return  # then its output is kept as long as the process lives
     try:
@@ -109,9 +99,26 @@ def share(worker: Any, reporter: Any) -> None:
 
 def perform(job: Any, worker: Any) -> Any:
     """Perform a job and hear what it says; `taken` gives it."""
+    if worker.beside_others:
+        with heard_beside_others(job, worker):
+            return job.perform()
     ring = worker.ring = worker.ring or Ring.anonymous()
     with _heard(_Listener(ring, job)):
         return job.perform()
+
+
+@contextmanager
+def heard_beside_others(job: Any, worker: Any) -> Iterator[None]:
+    """Hear what is said in this context, while the process runs other jobs as well: not what threads of the job say."""
+    ring = worker.ring = Ring.anonymous()
+    listener = _Listener(ring, job)
+    token = _bound.set(listener)
+    try:
+        _ears.open(listener)
+        yield
+    finally:
+        _ears.close(listener)
+        _bound.reset(token)
 
 
 def taken(worker: Any, secrets: frozenset[str]) -> str:
@@ -194,11 +201,57 @@ class _Listener:
         return heard
 
 
+class _Relay:
+    """Stands in the place of a listener, and passes on to that of the context."""
+
+    def write_of(self, write: Callable[[str], Any]) -> Callable[[str], Any]:
+        def heard(text: str) -> Any:
+            listener = _bound.get()
+            if listener is not None:
+                listener.hear(text)
+            return write(text)
+
+        return heard
+
+    def log_of(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def heard(logger: logging.Logger, record: logging.LogRecord) -> None:
+            listener = _bound.get()
+            (call if listener is None else listener.log_of(call))(logger, record)
+
+        return heard
+
+
+class _Ears:
+    """One relay for all who listen in this process, as long as there are any."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # the exception of a time limit may hit whoever holds it
+        self._listeners: set[_Listener] = set()
+        self._undone: ExitStack | None = None
+
+    def open(self, listener: _Listener) -> None:
+        with self._lock:
+            self._listeners.add(listener)
+            if self._undone is None:
+                undone = ExitStack()
+                undone.enter_context(_heard(_Relay()))
+                self._undone = undone
+
+    def close(self, listener: _Listener) -> None:
+        with self._lock:
+            self._listeners.discard(listener)
+            if not self._listeners and self._undone is not None:
+                undone, self._undone = self._undone, None
+                undone.close()
+
+
+_bound: ContextVar[_Listener | None] = ContextVar('rq_listener', default=None)
+_ears = _Ears()
 _PERFORM = perform.__code__
 
 
 @contextmanager
-def _heard(listener: _Listener) -> Iterator[None]:
+def _heard(listener: _Listener | _Relay) -> Iterator[None]:
     with ExitStack() as undone:
         for stream in {id(stream): stream for stream in (sys.stdout, sys.stderr)}.values():
             _replace(undone, stream, 'write', listener.write_of)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from rq.eras import serving
@@ -21,41 +22,62 @@ from rq.types import Hooks, JobLike
 DEFAULT_TIMEOUT = 180
 
 
-@serving
 def run(job: JobLike, queue: Any, execution: Any, hooks: Hooks) -> bool:
     """One job, here, from begun to settled. Returns whether it succeeded."""
-    began: Failure | None = None
+
+    def outcome() -> Any:
+        begin(job, hooks)
+        return call_in_time(job, hooks)
+
+    return finish(job, queue, execution, outcome, hooks)
+
+
+def begin(job: JobLike, hooks: Hooks) -> None:
+    """What comes before the call."""
+    if hooks.default_retry is not None:
+        job._default_retry = hooks.default_retry
+    hooks.prepare_job_execution(job, len(hooks.queues) == 1)
+
+
+@serving
+def finish(job: JobLike, queue: Any, execution: Any, outcome: Callable[[], Any], hooks: Hooks) -> bool:
+    """From what the function returned, or raised, to settled; `outcome` does it again. Whether it succeeded."""
+    began = conclude(job, queue, execution, outcome, hooks)
+    if began is not None:
+        fail(job, queue, execution, began, hooks)
+    return began is None
+
+
+def conclude(job: JobLike, queue: Any, execution: Any, outcome: Callable[[], Any], hooks: Hooks) -> Failure | None:
+    """The steps of success. What went wrong, the function or one of them, is to be taken to `fail`."""
     try:
-        if hooks.default_retry is not None:
-            job._default_retry = hooks.default_retry
-        hooks.prepare_job_execution(job, len(hooks.queues) == 1)
-        value = call_in_time(job, hooks)
+        value = outcome()
         hooks.handle_execution_ended(job, queue, 0)
         if isinstance(value, Retry):
             again.ask_returned(job, value, hooks)
             hooks.handle_job_retry(job, queue, value, queue.started_job_registry, execution)
-            return True
-        began = succeed(job, queue, execution, value, hooks)
-        if began is None:
-            return True
+            return None
+        return succeed(job, queue, execution, value, hooks)
     except ColdShutdown:
         raise
     except BaseException as error:
         began = classify(job, error, hooks)
         hooks.handle_execution_ended(job, queue, 0)
+        return began
+
+
+@serving
+def fail(job: JobLike, queue: Any, execution: Any, began: Failure, hooks: Hooks) -> None:
+    """The steps of a failure, with what the job has said until then."""
     if hooks.ring is not None:
         began.output = output.taken(hooks, began.secrets)
     failure_steps.run(job, queue, execution, began, hooks)
-    return False
 
 
 def call_in_time(job: JobLike, hooks: Hooks) -> Any:
     """The function's value. Loading and importing count in the timeout, because they may hang too."""
-    if job._broken:
-        raise PayloadError('The record of this job has fields that cannot be read: ' + '; '.join(_named(job._broken)))
-    if job.retry_policy is not None:
-        again.refuse_late(job)
-    timeout = DEFAULT_TIMEOUT if job.timeout is None else job.timeout
+    check(job)
+    timeout = timeout_of(job)
     home = os.getpid()
     try:
         with hooks.death_penalty_class(timeout, JobTimeoutException, job_id=job.id):
@@ -63,6 +85,19 @@ def call_in_time(job: JobLike, hooks: Hooks) -> Any:
     finally:
         if os.getpid() != home:
             os._exit(0)  # a forked descendant fell out of the function: it has no say in the outcome
+
+
+def check(job: JobLike) -> None:
+    """Raise what is against a call."""
+    if job._broken:
+        raise PayloadError('The record of this job has fields that cannot be read: ' + '; '.join(_named(job._broken)))
+    if job.retry_policy is not None:
+        again.refuse_late(job)
+
+
+def timeout_of(job: JobLike) -> float:
+    """Seconds its function may take; zero or less: no limit."""
+    return DEFAULT_TIMEOUT if job.timeout is None else job.timeout
 
 
 def _named(broken: dict[str, str]) -> list[str]:

@@ -5,7 +5,6 @@ Its words as one text are made in `wording`. Frames of ours that only led to the
 
 from __future__ import annotations
 
-import linecache
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,8 +15,9 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from rq.exceptions import ColdShutdown
+from rq.rules.places import Place, place_of
 from rq.rules.scrub import Scrubber
-from rq.rules.wording import cleaned, cut, leads_nowhere, message_of, module_of, name_of, own_frames, trace_of
+from rq.rules.wording import cleaned, cut, leads_nowhere, message_of, module_of, name_of, own_frames, steps_of, trace_of
 
 #: what is kept: records of a chain, frames of a record (a few outermost ones, then the innermost), members of a group
 CHAIN, OUTER, INNER, MEMBERS, NOTES = 8, 8, 32, 8, 8
@@ -70,9 +70,11 @@ def describe(
             if len(found) == CHAIN or room <= 0:
                 break
             record = _record(one, link, locals_of, scrubber)
-            if _size(record) > room:
+            size = _size(record)
+            if size > room:
                 record = _slim(record)
-            room -= _size(record)
+                size = _size(record)
+            room -= size
             found.append(record)
     except ColdShutdown:
         raise
@@ -129,31 +131,34 @@ def _notes(error: BaseException, scrubber: Scrubber) -> tuple[str, ...]:
 def _frames(
     trace: TracebackType | None, locals_of: LocalsOf | None, scrubber: Scrubber
 ) -> tuple[tuple[Frame, ...], int]:
-    steps = []
-    while trace is not None:
-        steps.append((trace.tb_frame, trace.tb_lineno))
-        trace = trace.tb_next
-    if all(leads_nowhere(frame.f_code.co_filename) for frame, _ in steps):
+    steps = steps_of(trace)
+    if all(leads_nowhere(step.tb_frame.f_code.co_filename) for step in steps):
         return (), 0  # ours and those of the import machinery: the message says what they could
     omitted = max(len(steps) - OUTER - INNER, 0)
-    kept = steps[:OUTER] + steps[OUTER + omitted :]
-    return tuple(_frame(frame, line, locals_of, scrubber) for frame, line in kept), omitted
+    kept = steps[:OUTER] + steps[OUTER + omitted :] if omitted else steps
+    return tuple(_frame(step, locals_of, scrubber) for step in kept), omitted
 
 
-def _frame(frame: FrameType, line: int, locals_of: LocalsOf | None, scrubber: Scrubber) -> Frame:
-    code = frame.f_code
-    file = code.co_filename
-    source = linecache.getline(file, line, frame.f_globals).strip()
+def _frame(step: TracebackType, locals_of: LocalsOf | None, scrubber: Scrubber) -> Frame:
+    place, frame = place_of(step), step.tb_frame
     module = frame.f_globals.get('__name__')
-    is_own = is_own_file(file)
+    found = _frame_at(place, module if type(module) is str else '')
+    if scrubber.secrets and place.source:
+        found = replace(found, source=_text(scrubber.source(_text(place.source, 8 * SOURCE)), SOURCE))
+    if locals_of is not None and found.is_own:
+        found = replace(found, locals=locals_of(frame))
+    return found
+
+
+@lru_cache(maxsize=2048)
+def _frame_at(place: Place, module: str) -> Frame:
     return Frame(
-        _tail(file, FILE),
-        line,
-        _text(code.co_qualname, NAME),
-        _text(module if type(module) is str else '', NAME),
-        _text(scrubber.source(_text(source, 8 * SOURCE)), SOURCE),
-        is_own,
-        locals_of(frame) if locals_of is not None and is_own else None,
+        _tail(place.file, FILE),
+        place.line,
+        _text(place.function, NAME),
+        _text(module, NAME),
+        _text(_PATTERNS.source(_text(place.source, 8 * SOURCE)), SOURCE),
+        is_own_file(place.file),
     )
 
 

@@ -39,7 +39,9 @@ class EnqueueArgs(_Words):
     more: Mapping[str, Any] = MappingProxyType({})  # words that RQ 3.0 does not know, where they are given
 
     def _asdict(self) -> dict[str, Any]:
-        return {**super()._asdict(), **self.more}
+        words = dict(zip(self._fields, self, strict=True))
+        words.update(self.more)
+        return words
 
     def _replace(self, **words: Any) -> Self:
         changed = super()._replace(**words)
@@ -59,12 +61,17 @@ _OURS: dict[str, Any] = {
     'on_failure': None, 'on_stopped': None, 'rate_limit': None, 'pipeline': None, 'unique': False, 'webhooks': None,
 }  # fmt: skip
 _MORE = ('on_final_failure', 'keep_on_failure')
+#: every word of enqueue() that does not go to the function
+WORDS = frozenset([*_OURS, *_MORE, 'args', 'kwargs'])
+_NONE_GIVEN = tuple(_OURS.values())
 
 
 def parse(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> EnqueueArgs:
     """Split the words of a call; `ValueError` for functions no worker can import."""
     if not isinstance(f, str) and getattr(f, '__module__', None) == '__main__' and not hasattr(f, '__self__'):
         raise ValueError(f'{f!r} stands in __main__, which a worker cannot import; move it into a module of its own')
+    if WORDS.isdisjoint(kwargs):
+        return EnqueueArgs._make((f, *_NONE_GIVEN[:-1], args, kwargs, _NONE_GIVEN[-1]))
     ours = {word: kwargs.pop(word, default) for word, default in _OURS.items()}
     more = {word: kwargs.pop(word) for word in _MORE if word in kwargs}
     if 'args' in kwargs or 'kwargs' in kwargs:

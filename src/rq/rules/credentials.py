@@ -49,6 +49,15 @@ _CARD = re.compile(
 _SHORT_CARD = re.compile(r'\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?!\d)')
 
 
+#: in small letters, one of these, or what looks like the number of a card, is in every text with a credential
+_SIGNS = (*(part.lower() for part, _ in _KINDS), '-----begin ', '://', 'bearer ', 'basic ', 'token ')
+
+
+def may_have_credentials(text: str, lowered: str) -> bool:
+    """Whether a closer look is worth while; `lowered` is the text in small letters."""
+    return any(map(lowered.__contains__, _SIGNS)) or _MAYBE_CARD.search(text) is not None
+
+
 def without_credentials(text: str) -> str:
     """The text with each credential in it hidden."""
     if '-----BEGIN ' in text:

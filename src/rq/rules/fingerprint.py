@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from rq.rules.anatomy import ExceptionRecord, Frame
 
@@ -56,24 +57,42 @@ def fingerprint(
 
     `override` is what the exception, or a hook, says it is to be grouped by: then nothing else counts.
     """
-    own, library = _frames(chain, function)
+    frames = chain[0].frames if chain else ()
+    if any(one.locals is not None for one in frames):
+        frames = tuple(replace(one, locals=None) for one in frames)
+    own, library = _frames(frames, function)
     words = normalised(message)
     override = _line(override, NAME)
+    is_placed = own or (library and kind in ('raised', 'timed_out'))
+    company = _company(chain), tuple(_member_types(chain))
+    said = '' if is_placed or override else words
+    known = _cause(kind, type_name, own, library, company, function, (signal, exit_code), said, override)
+    return Cause(known.id, known.title, kind, known.type_name, words, known.frames, known.function)
+
+
+@lru_cache(maxsize=512)
+def _cause(
+    kind: str, type_name: str, own: tuple[Frame, ...], library: tuple[Frame, ...],
+    company: tuple[tuple[str, ...], tuple[str, ...]], function: str, end: tuple[int | None, int | None],
+    words: str, override: str,
+) -> Cause:  # fmt: skip
+    """By what does not differ from one failure of a group to the next; `words` only where they count."""
+    causes, members = company
     if override:
         parts = ['as told', override]
     elif kind == 'timed_out' and own:  # where the time ran out is chance; in which work is not
         parts = [kind, type_name, _name(own[0])]
     elif own:
-        parts = [kind, type_name, *_path(own, type_name), *_company(chain)]
+        parts = [kind, type_name, *_path(own, type_name), *causes]
     elif library and kind in ('raised', 'timed_out'):
-        parts = [kind, type_name, function, *_unique(map(_name, library))[-INNERMOST:], *_company(chain)]
+        parts = [kind, type_name, function, *_unique(map(_name, library))[-INNERMOST:], *causes]
     else:
         said = '' if kind in _WORDED_BY_US else words
-        parts = [kind, type_name, function, str(signal), str(exit_code), said, *_company(chain)]
+        parts = [kind, type_name, function, *map(str, end), said, *causes]
     seen = own or library[-INNERMOST:]
     return Cause(
         hashlib.sha256('\x1f'.join(parts).encode('utf-8', 'backslashreplace')).hexdigest()[:16],
-        override[:TITLE] or _title(kind, type_name, words, chain, seen, function, signal, exit_code),
+        override[:TITLE] or _title(kind, type_name, words, members, seen, function, *end),
         kind,
         _line(type_name, NAME),
         words,
@@ -85,16 +104,17 @@ def fingerprint(
 # --- frames -------------------------------------------------------------------------------------------------------
 
 
-def _frames(chain: Sequence[ExceptionRecord], function: str) -> tuple[list[Frame], list[Frame]]:
+def _frames(frames: Sequence[Frame], function: str) -> tuple[tuple[Frame, ...], tuple[Frame, ...]]:
     """Those of the user, and the others. The package that the job's function lives in is the user's, if installed."""
-    frames = [one for one in (chain[0].frames if chain else ()) if not one.function.endswith(_INLINED)]
     package, dot, _ = function.partition('.')
     own: list[Frame] = []
     library: list[Frame] = []
     for one in frames:
+        if one.function.endswith(_INLINED):
+            continue
         is_own = one.is_own or (dot and one.module.partition('.')[0] == package)
         (own if is_own else library).append(one)
-    return own, library
+    return tuple(own), tuple(library)
 
 
 def _name(frame: Frame) -> str:
@@ -115,10 +135,10 @@ def _unique(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _company(chain: Sequence[ExceptionRecord]) -> list[str]:
+def _company(chain: Sequence[ExceptionRecord]) -> tuple[str, ...]:
     """Types of what it came from and of what it is made of."""
     causes = [f'from {one.type_name}' for one in chain[1 : 1 + CAUSES]]
-    return causes + [f'with {name}' for name in _member_types(chain)]
+    return (*causes, *(f'with {name}' for name in _member_types(chain)))
 
 
 def _member_types(chain: Sequence[ExceptionRecord]) -> list[str]:
@@ -139,7 +159,7 @@ def _title(
     kind: str,
     type_name: str,
     words: str,
-    chain: Sequence[ExceptionRecord],
+    members: Sequence[str],
     seen: Sequence[Frame],
     function: str,
     signal: int | None,
@@ -147,7 +167,7 @@ def _title(
 ) -> str:
     what = _short(type_name)
     where = _name(seen[0] if kind == 'timed_out' else seen[-1]) if seen else function
-    if members := _member_types(chain):
+    if members:
         what += f' ({", ".join(map(_short, members))})'
     if kind == 'killed':
         what = f'Killed by signal {signal}' if signal else f'Process ended with exit code {exit_code}'

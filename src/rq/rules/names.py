@@ -9,6 +9,7 @@ import builtins
 import importlib
 import inspect
 import re
+import secrets
 import warnings
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, cast
@@ -20,6 +21,8 @@ from rq.timeouts import BaseTimeoutException
 
 _LOOKED_AT = 2000  # characters of a value beyond those shown in which secrets are found
 _JOB_ID = re.compile(r'[A-Za-z0-9_-]+')
+_VARIANT = {digit: '89ab'[place % 4] for place, digit in enumerate('0123456789abcdef')}
+_HARMLESS = 12  # characters of a number or word that are too few for any credential
 
 
 def resolve_function_reference(func: Any) -> tuple[Any, str]:
@@ -134,11 +137,25 @@ def get_call_string(
 
 def _without_secrets(value: Any, max_length: int | None) -> str:
     """Scrubbed before it is cut: half a secret is not known as one."""
+    if (max_length is None or max_length >= _HARMLESS) and _is_harmless(value):
+        return repr(value)
     text = _shown(value)
     if max_length is None:
         return scrub(text)
     found = scrub(text[: max_length + _LOOKED_AT])
     return truncate_long_string(found if len(text) <= max_length + _LOOKED_AT else f'{found}...', max_length)
+
+
+def _is_harmless(value: Any) -> bool:
+    """Numbers and words too short for a credential, of types whose `repr` is known."""
+    kind = type(value)
+    if kind is str:
+        return len(value) <= _HARMLESS - 2 and value.isascii() and value.isalnum()
+    return (
+        value is None
+        or kind is bool
+        or ((kind is int or kind is float) and -1e9 < value < 1e9 and len(repr(value)) <= _HARMLESS)
+    )
 
 
 def _shown(value: Any) -> str:
@@ -155,6 +172,17 @@ def _shown(value: Any) -> str:
 def shown(name: str) -> str:
     """A name for logs and screens: what cannot be printed is escaped, so that it can forge no line."""
     return name if name.isprintable() else name.encode('unicode_escape').decode()
+
+
+def fresh_ids(number: int) -> list[str]:
+    """So many new job ids: random UUIDs (RFC 9562, version 4) in lower case."""
+    digits = secrets.token_hex(16 * number)
+    # a fixed digit for the version, two fixed bits for the variant
+    return [
+        f'{digits[at : at + 8]}-{digits[at + 8 : at + 12]}-4{digits[at + 13 : at + 16]}-'
+        f'{_VARIANT[digits[at + 16]]}{digits[at + 17 : at + 20]}-{digits[at + 20 : at + 32]}'
+        for at in range(0, 32 * number, 32)
+    ]
 
 
 def is_job_id(value: object) -> bool:

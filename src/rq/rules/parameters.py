@@ -23,6 +23,13 @@ _MRO: Any = type.__dict__['__mro__'].__get__  # a metaclass may say something el
 
 def secret_positions(func_name: str | None, instance: Any = None) -> frozenset[int]:
     """The places of secret arguments in a call of the function of this name, or of this method of `instance`."""
+    if instance is None and type(func_name) is str:
+        module_name, _, name = func_name.rpartition('.')
+        module = sys.modules.get(module_name)
+        if type(module) is ModuleType:
+            function = module.__dict__.get(name)
+            if type(function) is FunctionType and '__wrapped__' not in function.__dict__:
+                return _positions(function.__code__, 0)
     return _positions_in_call(func_name, instance) or _NOWHERE
 
 

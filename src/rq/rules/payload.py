@@ -24,6 +24,18 @@ class _Unevaluated:
 UNEVALUATED: Any = _Unevaluated()
 
 
+def dumped(serializer: Any, call: tuple[Any, Any, Any, Any]) -> Any:
+    """A call as the serializer has it; what it raises gets a note on what can be stored."""
+    try:
+        return serializer.dumps(call)
+    except Exception as error:
+        error.add_note(
+            f'(while storing the call of {call[0]}: its arguments must be such as the serializer can dump; '
+            'pass an id or a path instead of an open file, a connection or a lambda)'
+        )
+        raise
+
+
 class Payload:
     """Mixin: `data` as bytes and its four parts, each made from the other when first asked for."""
 
@@ -45,14 +57,7 @@ class Payload:
             if self._func_name is UNEVALUATED:
                 raise ValueError('This job has no call yet; give it a function with Job.create or queue.enqueue')
             call = (self._func_name, self._part('_instance', None), self._part('_args', ()), self._part('_kwargs', {}))
-            try:
-                self._data = self.serializer.dumps(call)
-            except Exception as error:
-                error.add_note(
-                    f'(while storing the call of {self._func_name}: its arguments must be such as the serializer can '
-                    'dump; pass an id or a path instead of an open file, a connection or a lambda)'
-                )
-                raise
+            self._data = dumped(self.serializer, call)
         return bytes(self._data)
 
     @data.setter

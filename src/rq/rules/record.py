@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from rq.defaults import UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
-from rq.rules.names import validate_job_id
+from rq.rules.names import fresh_ids, validate_job_id
 from rq.rules.payload import UNEVALUATED, Payload
 from rq.rules.policy import Policy
 from rq.rules.retry import Retry, interval_after_failure, retries_used
@@ -117,7 +116,7 @@ class JobRecord(Payload):
     def id(self) -> str:
         """Its id; a uuid4, made on first use, unless one was given."""
         if not self._id:
-            self._id = str(uuid4())
+            (self._id,) = fresh_ids(1)
         return self._id
 
     @id.setter

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from rq.rules.credentials import without_credentials
+from rq.rules.credentials import may_have_credentials, without_credentials
 from rq.rules.secrets import HIDDEN, is_hard, is_secret_name, secret_values, without_literals
 
 __all__ = ['HIDDEN', 'Scrubber', 'is_secret_name', 'scrub', 'scrub_source', 'secret_values']
@@ -90,6 +90,8 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     Never raises. What was scrubbed is not changed by being scrubbed again.
     """
     known = tuple(secrets)
+    if not known and not _may_have_secrets(text):
+        return text
     for _ in range(_PASSES):
         found = _without_names(without_credentials(without_literals(text, known) if known else text))
         if found == text:
@@ -117,14 +119,25 @@ class Scrubber:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self.secrets = frozenset(secrets)
+        self._latest = '', ''  # a message is asked for more than once
 
     def text(self, text: str) -> str:
         """A text without secrets."""
-        return scrub(text, self.secrets)
+        known, clean = self._latest
+        if text != known:
+            clean = scrub(text, self.secrets)
+            self._latest = text, clean
+        return clean
 
     def source(self, line: str) -> str:
         """A source line without them."""
         return scrub_source(line, self.secrets)
+
+
+def _may_have_secrets(text: str) -> bool:
+    """Whether there is anything at all in it that the search begins with; in most texts there is not."""
+    lowered = text.lower()
+    return any(map(lowered.__contains__, _HINTS)) or may_have_credentials(text, lowered)
 
 
 def _without_names(text: str) -> str:

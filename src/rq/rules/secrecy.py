@@ -15,7 +15,7 @@ from rq.exceptions import ColdShutdown
 from rq.rules.parameters import secrets_of_call
 from rq.rules.payload import UNEVALUATED
 from rq.rules.secrets import gather, is_secret_name
-from rq.rules.wording import trace_of
+from rq.rules.wording import steps_of, trace_of
 
 _MOST_ERRORS, _MOST_FRAMES = 20, 100
 
@@ -23,10 +23,10 @@ _MOST_ERRORS, _MOST_FRAMES = 20, 100
 def secrets_of(error: BaseException | None, job: Any = None) -> set[str]:
     """What is known to be secret of an exception and, if it is given, of the call of its job."""
     found: set[str] = set()
-    for parts in (_of_call(job), _of_error(error)):
+    for gather_from, source in ((_call, job), (_errors, error)):
         try:
-            for values in parts:
-                found |= values
+            if source is not None:
+                gather_from(source, found)
         except ColdShutdown:
             raise
         except BaseException:  # an exception, or a class of arguments, that lies about itself: what was found counts
@@ -34,19 +34,18 @@ def secrets_of(error: BaseException | None, job: Any = None) -> set[str]:
     return found
 
 
-def _of_error(error: BaseException | None) -> Iterator[set[str]]:
-    if error is not None:
-        yield from map(secrets_of_frame, _frames(error))
+def _errors(error: BaseException, found: set[str]) -> None:
+    for frame in _frames(error):
+        if _secret_locals(frame.f_code):
+            found |= secrets_of_frame(frame)
 
 
-def _of_call(job: Any) -> Iterator[set[str]]:
+def _call(job: Any, found: set[str]) -> None:
     """A call that was not loaded here is not loaded for this."""
-    if job is None:
-        return
-    parts = [job.__dict__.get(name, UNEVALUATED) for name in ('_func_name', '_instance', '_args', '_kwargs')]
-    if parts[0] is not UNEVALUATED:
-        name, instance, args, kwargs = (None if part is UNEVALUATED else part for part in parts)
-        yield secrets_of_call(name, instance, args, kwargs)
+    known = job.__dict__
+    if known.get('_func_name', UNEVALUATED) is not UNEVALUATED:
+        parts = [known.get(name, UNEVALUATED) for name in ('_func_name', '_instance', '_args', '_kwargs')]
+        found |= secrets_of_call(*(None if part is UNEVALUATED else part for part in parts))
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:
@@ -57,12 +56,8 @@ def _frames(error: BaseException) -> Iterator[FrameType]:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        frames = []
-        trace = trace_of(one)
-        while trace is not None:
-            frames.append(trace.tb_frame)
-            trace = trace.tb_next
-        yield from frames[-_MOST_FRAMES:]
+        for step in steps_of(trace_of(one))[-_MOST_FRAMES:]:
+            yield step.tb_frame
         waiting += [each for each in (one.__cause__, one.__context__) if each is not None]
         if issubclass(type(one), BaseExceptionGroup):
             group: Any = one

@@ -48,6 +48,7 @@ def _move(sources: frozenset[str] | str, targets: str = '') -> Move:
 #: verb -> legal moves. `enqueue` of a started job leaves it started and queues it after its outcome ("again").
 TABLE: dict[str, Move] = {
     'enqueue': _move(EVERY, 'queued started rate_limited'),
+    'enqueue_new': _move('', 'queued'),
     'defer': _move(EVERY - {'started'}, 'deferred queued rate_limited'),
     'schedule': _move(EVERY - {'started'}, 'scheduled'),
     'promote_due': _move('scheduled created queued', 'queued rate_limited'),
@@ -66,6 +67,7 @@ TABLE: dict[str, Move] = {
     'release': _move('started', 'queued rate_limited'),
     'rescue': _move('started scheduled', 'started queued rate_limited'),
     'finish': _move('started', 'finished queued scheduled rate_limited'),
+    'finish_many': _move('started', 'finished'),
     'retry': _move('started', 'queued scheduled rate_limited'),
     'retry_returned': _move('started', 'queued scheduled rate_limited'),
     'fail': _move('started', 'failed queued rate_limited'),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from rq.defaults import MAX_WEBHOOK_TIMEOUT
 from rq.rules.names import shown
 
 MOST_TEXT = 200  # characters of an address or error that are kept
@@ -55,10 +56,18 @@ def read(news: str | bytes) -> dict[str, Any] | None:
     """News as they were written down, by us or by an earlier version; None when they make no sense."""
     try:
         found = json.loads(news)
-        calls = [dict(call) for call in found['calls']]
-        return {**found, 'job': str(found['job']), 'calls': calls, 'tries': int(found.get('tries', 0))}
-    except (ValueError, KeyError, TypeError, AttributeError):
+        calls = [_bounded(dict(call)) for call in found['calls']]
+        return {**found, 'job': str(found['job']), 'calls': calls, 'tries': max(int(found.get('tries', 0)), 0)}
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _bounded(call: dict[str, Any]) -> dict[str, Any]:
+    """A timeout may be stored as anything, also as Infinity or NaN. What is no number is found out by the try."""
+    seconds = call.get('timeout')
+    if isinstance(seconds, int | float) and not seconds <= MAX_WEBHOOK_TIMEOUT:
+        call['timeout'] = MAX_WEBHOOK_TIMEOUT
+    return call
 
 
 def apart(news: dict[str, Any]) -> list[str]:

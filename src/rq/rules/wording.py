@@ -1,6 +1,7 @@
 """An exception in words: its name, its message, its traceback. Bounded in size, and never raising itself.
 
-A hostile exception may be long, deep, wide, cyclic, or raise when it is asked for anything.
+A hostile exception may be long, deep, wide, cyclic, or raise when it is asked for anything. The traceback of a usual
+one is put together from places that are known already; it is, to the byte, what Python's own formatting makes of it.
 """
 
 from __future__ import annotations
@@ -16,12 +17,21 @@ from typing import Any
 
 from rq.defaults import MAX_TRACEBACK_BYTES
 from rq.exceptions import ColdShutdown, NotImportableError
+from rq.rules.places import Place, places_of
+from rq.rules.scrub import Scrubber
 
 #: bytes of a text; the rest of an attempt (the exception as plain values, worker, times) gets the other quarter
 TEXT_BYTES = MAX_TRACEBACK_BYTES * 3 // 4
 MESSAGE_BYTES = 2048
 _NAME_BYTES = 512
 _FRAMES = 100  # of each traceback, the last ones
+_LINKS = 8  # exceptions of a chain whose text is put together here
+_REPEATS = 3  # equal lines in a row; more of them Python counts instead of printing them
+_FIRST_LINE = 'Traceback (most recent call last):\n'
+_CAUSE = '\nThe above exception was the direct cause of the following exception:\n\n'
+_CONTEXT = '\nDuring handling of the above exception, another exception occurred:\n\n'
+#: what Python says more of than class and words: what was meant perhaps, where the syntax is wrong
+_SAYING_MORE = (SyntaxError, NameError, AttributeError, ImportError)
 _TRACE: Any = BaseException.__dict__['__traceback__'].__get__
 _NO_TEXT = '<text unavailable: its __str__ raised>'
 
@@ -31,6 +41,8 @@ _DEMO = str(Path(_OURS, 'demo'))  # its jobs are user code, as far as tracebacks
 
 def cut(text: str, limit: int = TEXT_BYTES, missing: int = 0) -> str:
     """At most `limit` bytes of a text: its head and its tail, and between them how much is missing."""
+    if type(text) is str and len(text) <= limit and text.isascii():
+        return text
     raw = text.encode('utf-8', errors='replace')
     if len(raw) <= limit:
         return raw.decode('utf-8')
@@ -99,8 +111,7 @@ def _has_user_frames(error: BaseException | None) -> bool:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))  # a cause may be its own cause
-        files = (frame.filename for frame in traceback.extract_tb(error.__traceback__))
-        if not all(map(leads_nowhere, files)):
+        if not all(leads_nowhere(step.tb_frame.f_code.co_filename) for step in steps_of(error.__traceback__)):
             return True
         error = error.__cause__
     return False
@@ -124,15 +135,81 @@ def _pieces(error: BaseException) -> Iterator[str]:
     yield from traceback.TracebackException(type(error), error, trace, limit=-_FRAMES, compact=True).format()
 
 
-def traceback_text(error: BaseException, clean: Callable[[str], str] = str) -> str:
-    """Its traceback, with its causes; `clean` takes out what is not to be stored."""
+def _usual(error: BaseException) -> list[tuple[str, str]] | None:
+    """The pieces of the text of a chain of exceptions, each also without secrets; None for one that is not so usual."""
+    links: list[list[tuple[str, str]]] = []
+    seen: set[int] = set()
+    one: BaseException | None = error
+    behind = ''
+    while one is not None:
+        if len(links) == _LINKS or id(one) in seen:
+            return None
+        seen.add(id(one))
+        trace = own_frames(trace_of(one)) if one is error else one.__traceback__
+        places = places_of(steps_of(trace)[-_FRAMES:])
+        last = _last_lines(one, trace) if places and not _repeats(places) else None
+        if last is None:
+            return None
+        link = [(_FIRST_LINE, _FIRST_LINE), *((place.text, place.clean) for place in places), (last, '')]
+        links.append([*link, (behind, behind)] if behind else link)
+        cause = one.__cause__
+        behind = _CONTEXT if cause is None else _CAUSE
+        one = cause if cause is not None or one.__suppress_context__ else one.__context__
+    return [piece for link in reversed(links) for piece in link]
+
+
+def _repeats(places: list[Place]) -> bool:
+    """Whether the same line comes so often in a row that Python would count it."""
+    row, before = 0, None
+    for place in places:
+        known = place.file, place.line, place.name
+        row = row + 1 if known == before else 1
+        if row > _REPEATS:
+            return True
+        before = known
+    return False
+
+
+def _last_lines(error: BaseException, trace: TracebackType | None) -> str | None:
+    """What stands under the frames; None when it cannot say it, or is many."""
+    cls = type(error)
+    if issubclass(cls, BaseExceptionGroup | NotImportableError):
+        return None
+    if type(cls) is not type or issubclass(cls, _SAYING_MORE) or getattr(error, '__notes__', None) is not None:
+        return ''.join(traceback.TracebackException(cls, error, trace, limit=0, compact=True).format_exception_only())
+    module, name, said = cls.__module__, cls.__qualname__, str(error)
+    if module not in ('__main__', 'builtins'):
+        name = f'{module if isinstance(module, str) else "<unknown>"}.{name}'
+    return f'{name}: {said}\n' if said else f'{name}\n'
+
+
+def _put_together(error: BaseException, scrubber: Scrubber | None) -> str:
+    """The text of a usual exception that is not long; '' for others."""
     try:
-        return _gathered(_pieces(error), clean).replace('<exception str() failed>', _NO_TEXT)
+        pieces = _usual(error)
+    except ColdShutdown:
+        raise
+    except BaseException:  # what is said of such a one, is said below
+        return ''
+    if pieces is None or sum(len(text) for text, _ in pieces) > TEXT_BYTES // 2:
+        return ''
+    if scrubber is None or scrubber.secrets:
+        text = ''.join(text for text, _ in pieces)
+        return bounded(text if scrubber is None else scrubber.text(text))
+    return bounded(''.join(clean or scrubber.text(text) for text, clean in pieces))
+
+
+def traceback_text(error: BaseException, scrubber: Scrubber | None = None) -> str:
+    """Its traceback, with its causes; the scrubber takes out what is not to be stored."""
+    clean = str if scrubber is None else scrubber.text
+    try:
+        text = _put_together(error, scrubber) or _gathered(_pieces(error), clean)
+        return text.replace('<exception str() failed>', _NO_TEXT)
     except ColdShutdown:
         raise
     except BaseException:  # an exception that lies about its causes, or groups too deep: then at least its place
         frames = _safe(lambda: ''.join(traceback.format_tb(own_frames(trace_of(error)), -_FRAMES)), '')
-        head = f'Traceback (most recent call last):\n{frames}' if frames else ''
+        head = f'{_FIRST_LINE}{frames}' if frames else ''
         words = f'{name_of(type(error))}: {message_of(error, clean)}'
         return bounded(f'{clean(head)}{words}\n(the rest of its traceback cannot be formatted)')
 
@@ -143,8 +220,21 @@ def trace_of(error: BaseException) -> TracebackType | None:
     return trace
 
 
+def steps_of(trace: TracebackType | None) -> list[TracebackType]:
+    """The steps of a traceback, the outermost first."""
+    steps = []
+    while trace is not None:
+        steps.append(trace)
+        trace = trace.tb_next
+    return steps
+
+
 def name_of(cls: type[BaseException]) -> str:
     """The name of an exception class, whatever it says of itself."""
+    if type(cls) is type and type(cls.__module__) is str:
+        name = cls.__qualname__ if cls.__module__ in ('builtins', 'None') else f'{cls.__module__}.{cls.__qualname__}'
+        if len(name) <= _NAME_BYTES and name.isascii():
+            return name
     qualified = _safe(lambda: cls.__qualname__, 'an exception without a name')
     module = _safe(lambda: cls.__module__, 'None')
     return cut(qualified if module in ('builtins', 'None') else f'{module}.{qualified}', _NAME_BYTES)

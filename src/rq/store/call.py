@@ -26,14 +26,22 @@ from redis.exceptions import (
     TryAgainError,
 )
 
+from rq.connections import is_plain
+from rq.store.headed import Headed
 from rq.store.scripts import Script, load, names
+
+pack_command: Any = None  # without hiredis redis-py packs, in Python
+try:
+    from hiredis import pack_command
+except ImportError:
+    pass
 
 if TYPE_CHECKING:
     from redis import Redis
 
 __all__ = [
-    'Answer', 'Batch', 'Call', 'Line', 'RedisError', 'ResponseError', 'borrow', 'enqueue_on', 'is_full', 'is_slow',
-    'is_weather', 'run', 'run_async', 'run_many', 'run_many_async',
+    'Answer', 'Batch', 'Call', 'Line', 'NoScriptError', 'RedisError', 'ResponseError', 'borrow', 'enqueue_on',
+    'is_full', 'is_slow', 'is_weather', 'run', 'run_async', 'run_many', 'run_many_async',
 ]  # fmt: skip
 
 T = TypeVar('T')
@@ -70,6 +78,9 @@ class Answer(str, Enum):
     GONE = 'gone'
 
 
+_ANSWERS = {one.value.encode(): one for one in Answer}
+
+
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
     """A script with its keys and arguments, and the function that turns the reply into a typed answer."""
@@ -87,7 +98,7 @@ class Call(Generic[T]):
 
 def answer(reply: bytes) -> Answer:
     """The decoder of every settle."""
-    return Answer(reply.decode())
+    return _ANSWERS.get(reply) or Answer(reply.decode())
 
 
 def text(reply: bytes) -> str:
@@ -121,13 +132,43 @@ def borrow(pool: Any) -> Any:
         return pool.get_connection('EVALSHA')
 
 
-def run(connection: Any, call: Call[T]) -> T:
+def run(connection: Any, call: Call[T] | Headed[T]) -> T:
     """Execute one call now."""
+    if is_plain(connection):
+        try:
+            reply = _exchange(connection, call)
+        except NoScriptError:
+            reply = _exchange(connection, call, sha=False)
+        return call.decode(reply)
     try:
         reply = connection.execute_command(*call.words())
     except NoScriptError:
         reply = connection.execute_command(*call.words(sha=False))
     return call.decode(reply)
+
+
+def _exchange(client: Redis, call: Call[Any] | Headed[Any], sha: bool = True) -> Any:
+    """Send a call and read its reply, with the retries of the client; at half of the cost of the client itself."""
+    pool = client.connection_pool
+    connection = borrow(pool)
+    try:
+        packed = (call.packed(),) if sha and isinstance(call, Headed) else connection.pack_command(*call.words(sha))
+        return connection.retry.call_with_retry(
+            lambda: _answered(connection, packed), lambda error: connection.disconnect()
+        )
+    finally:
+        pool.release(connection)
+
+
+def _answered(connection: Any, packed: Sequence[bytes]) -> Any:
+    try:
+        connection.send_packed_command(packed)
+        return connection.read_response()
+    except ResponseError:
+        raise
+    except BaseException:
+        connection.disconnect()  # a reply that was not read would answer the next question
+        raise
 
 
 def run_many(connection: Redis, calls: Sequence[Call[T]]) -> list[T]:
@@ -141,7 +182,7 @@ def run_many(connection: Redis, calls: Sequence[Call[T]]) -> list[T]:
         line.release()
 
 
-async def run_async(connection: Any, call: Call[T]) -> T:
+async def run_async(connection: Any, call: Call[T] | Headed[T]) -> T:
     """Await one call over a client of redis.asyncio."""
     try:
         reply = await connection.execute_command(*call.words())
@@ -214,6 +255,14 @@ class Line:
 
     def run(self, *calls: Call[Any]) -> list[Any]:
         """Send the calls together and return their decoded replies; the first error is raised after all were read."""
+        replies = self.ask(*calls)
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise reply
+        return replies
+
+    def ask(self, *calls: Call[Any]) -> list[Any]:
+        """The same with refusals in the place of their replies, but for bad weather, which is raised."""
         connection = self._open()
         try:
             self._write(connection, [call.words() for call in calls])
@@ -282,7 +331,9 @@ class Line:
 
     @staticmethod
     def _write(connection: Any, commands: list[tuple[Argument, ...]]) -> None:
-        connection.send_packed_command(connection.pack_commands(commands))
+        # redis-py looks at each word for what these never are
+        packed = connection.pack_commands(commands) if pack_command is None else [b''.join(map(pack_command, commands))]
+        connection.send_packed_command(packed)
 
     @staticmethod
     def _read(connection: Any) -> Any:
@@ -299,10 +350,11 @@ class Line:
                 replies[index] = self._read(connection)
 
     def _decoded(self, calls: Sequence[Call[Any]], replies: list[Any]) -> list[Any]:
-        """Raise the first error, decode the rest."""
         for reply in replies:
-            if isinstance(reply, ResponseError):
-                if is_weather(reply):
-                    self.drop()  # after a failover the pool must look for the primary again
+            if isinstance(reply, ResponseError) and is_weather(reply):
+                self.drop()  # after a failover the pool must look for the primary again
                 raise reply
-        return [call.decode(reply) for call, reply in zip(calls, replies, strict=True)]
+        return [
+            reply if isinstance(reply, ResponseError) else call.decode(reply)
+            for call, reply in zip(calls, replies, strict=True)
+        ]

@@ -81,17 +81,28 @@ def claim(
     lease_seconds: float = LEASE_SECONDS,
     begun: bool = False,
     repeated: bool = False,
+    streak: bool = False,
     now: float | str = '',
 ) -> Call[Claims]:
     """Take up to as many jobs as execution ids are given, from the queues in this order.
 
     `lease_seconds` 0: by each job's timeout, for jobs run in the process that renews. A call that is sent again with
     the same execution ids gives what it took before; `repeated` says so to a server that may have forgotten the worker.
+    `streak`: the worker took a job a moment ago and says `repeated` itself, so the books know that it is busy.
     """
     names = [keys.worker(worker)]
     for queue in queues:
         names += [keys.queue(queue), keys.aside(queue), keys.wake(queue)]
-    head: list[Argument] = [now, worker, int(lease_seconds * 1000), WIP_SECONDS, TURNS, int(begun), int(repeated)]
+    head: list[Argument] = [
+        now,
+        worker,
+        int(lease_seconds * 1000),
+        WIP_SECONDS,
+        max(TURNS, len(executions)),
+        int(begun),
+        int(repeated),
+    ]
+    head.append(int(streak and not repeated))
     return Call(load('claim'), names, [*head, len(queues), *queues, *executions], _claims)
 
 

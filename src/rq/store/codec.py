@@ -21,6 +21,7 @@ from rq.rules.policy import Policy, policy_text, read_policy
 from rq.rules.record import JobRecord
 from rq.rules.status import JobStatus
 from rq.rules.timing import str_to_date, utcformat
+from rq.serializers import DefaultSerializer
 from rq.webhook import Webhook
 
 logger = logging.getLogger('rq.job')
@@ -29,6 +30,8 @@ Value = str | bytes | int | float
 
 #: Values over 64 bytes turn a small hash into a large one (472 against 1,232 bytes); wrapping adds 11.
 _WRAP_UP_TO = 53
+_RAW_UP_TO = 64
+_FRAMED = b'\x80\x05\x95'  # a pickle of protocol 5 that begins with a frame, whose length follows
 
 
 def _text(raw: bytes) -> str:
@@ -138,6 +141,17 @@ _WRITERS = {attribute: (field, write) for field, attribute, write, _ in _FIELDS}
 _READERS = {field.encode(): (attribute, read) for field, attribute, _, read in _FIELDS}
 
 
+def payload(data: bytes, serializer: Any) -> bytes:
+    """A call as its field has it. A short pickle can be no zlib stream, and readers take it as it is: it needs none."""
+    if serializer is not DefaultSerializer:
+        return compress(data)
+    if data.startswith(_FRAMED) and int.from_bytes(data[3:11], 'little') == len(data) - 11:
+        framed, data = data, data[:2] + data[11:]  # one frame around all of it says nothing more
+        if len(data) > _RAW_UP_TO:
+            return compress(framed)
+    return data if len(data) <= _RAW_UP_TO and data.startswith(b'\x80') else compress(data)
+
+
 def compress(data: bytes) -> bytes:
     """zlib, as RQ has it; a short value is only wrapped, which costs a fortieth of compressing it and is as long."""
     if len(data) > _WRAP_UP_TO:
@@ -203,10 +217,14 @@ def encode(record: JobRecord, include_meta: bool = True, include_result: bool = 
 
 
 def _encode_data(record: JobRecord) -> bytes:
-    data = record.data
+    return encode_call(record.data, record.serializer)
+
+
+def encode_call(data: bytes, serializer: Any) -> bytes:
+    """The serialized call as it is stored; `PayloadTooLargeError` above the limit."""
     if len(data) > MAX_PAYLOAD_BYTES:
         raise _too_large('arguments', len(data))
-    return compress(data)
+    return payload(data, serializer)
 
 
 def _too_large(what: str, size: int) -> PayloadTooLargeError:
@@ -263,11 +281,14 @@ def decode(record: JobRecord, raw: Mapping[bytes, bytes]) -> dict[str, str]:
     return broken
 
 
+_STATUSES = {one.value.encode(): one for one in JobStatus}
+
+
 def _decode_status(record: JobRecord, raw: Mapping[bytes, bytes], broken: dict[str, str]) -> None:
     text = raw.get(b'status', b'created')
-    try:
-        record._status = JobStatus(text.decode())
-    except (ValueError, UnicodeDecodeError):
+    if text in _STATUSES:
+        record._status = _STATUSES[text]
+    else:
         broken['status'] = f'{text[:80]!r} is no status this version knows'
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from rq.rules.record import JobRecord
 from rq.store import codec, keys
 from rq.store.call import Argument, Call, text
+from rq.store.headed import Head, Headed, Plain
 from rq.store.scripts import load
 
 
@@ -23,9 +26,19 @@ def _entered(reply: list[Any]) -> Entered:
     return Entered(reply[0].decode(), int(reply[1]) / 1e6)
 
 
-def _arguments(record: JobRecord, third: Argument, now: float | str, *more: Argument) -> list[Argument]:
+def words(record: JobRecord) -> dict[str, codec.Value]:
+    """The fields that a script is given of a record."""
     fields = codec.encode(record)
-    fields.pop('enqueued_at', None)
+    fields.pop('enqueued_at', None)  # the server's clock says when
+    return fields
+
+
+def _places(queue: str) -> list[str]:
+    return [keys.queue(queue), keys.QUEUES, keys.wake(queue)]
+
+
+def _arguments(record: JobRecord, third: Argument, now: float | str, *more: Argument) -> list[Argument]:
+    fields = words(record)
     ttl = record.ttl or ''
     # The nonce makes a call that a client repeats, because its reply was lost, known to the script.
     return [now, record.id, record.origin, third, ttl, secrets.token_hex(4), *more, *codec.flat(fields)]
@@ -39,6 +52,40 @@ def enqueue(record: JobRecord, front: bool = False, unique: bool = False, now: f
     if record.rate_limit_key and record.rate_limit_concurrency:
         limit = (record.rate_limit_key, record.rate_limit_concurrency)
     return Call(load('enqueue'), names, _arguments(record, int(bool(front)), now, int(unique), *limit), _entered)
+
+
+def enqueue_new(record: JobRecord, front: bool = False, now: float | str = '') -> Call[Entered]:
+    """As `enqueue`, for a record without a rate limit that gets its id here, so that there can be no older one."""
+    fields = words(record)
+    head = [now, int(bool(front)), record.ttl or '', 0, len(fields), *fields]
+    return Call(load('enqueue_new'), _places(record.origin), [*head, record.id, *fields.values()], _entered)
+
+
+def enqueue_plain(queue: str, timeout: int, rows: Mapping[str, str | bytes]) -> Headed[Entered]:
+    """A new record that has no more than origin and timeout enters the queue: its id and its other fields."""
+    job_id, *values = rows.values()
+    return Headed(_plain_head(queue, str(timeout), tuple(rows)[1:]), [job_id, *values], _entered)
+
+
+@lru_cache(maxsize=256)
+def _plain_head(queue: str, timeout: str, names: tuple[str, ...]) -> Head:
+    args: list[Plain] = ['', 0, '', 4, len(names), 'origin', queue, 'timeout', timeout, *names]
+    return Head.of(load('enqueue_new'), _places(queue), args)
+
+
+class Alike(NamedTuple):
+    """What records have in common that enter a queue together: wish for the front, ttl, names of their own fields."""
+
+    front: bool
+    ttl: Argument
+    names: tuple[str, ...]
+
+
+def enqueue_alike(queue: str, alike: Alike, fixed: Mapping[str, Argument], values: Iterable[Argument]) -> Call[Entered]:
+    """Many new records enter a queue in one step: fields that all have, then of each its id and its own values."""
+    front, ttl, names = alike
+    args = ['', int(front), ttl, 2 * len(fixed), len(names), *codec.flat(fixed), *names, *values]
+    return Call(load('enqueue_new'), _places(queue), args, _entered)
 
 
 def schedule(record: JobRecord, due: int | str, unique: bool = False, now: float | str = '') -> Call[str]:

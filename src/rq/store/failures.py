@@ -22,6 +22,8 @@ OPEN, MUTED, RESOLVED, REGRESSED = 'open', 'muted', 'resolved', 'regressed'
 HOURS, DIGITS = 168, 8
 #: digits of a group's id
 ID_LENGTH = 16
+#: milliseconds of server time between two looks at entries that may not hold any more, whoever takes them
+PAUSE = 700
 _PLACE = 'in:'
 
 
@@ -158,15 +160,17 @@ def _group(group_id: str, raw: dict[bytes, bytes], now: float) -> StoredGroup:
         count=as_number(words.get('count')),
         first_seen=_seconds(words.get('first_seen')) or 0.0,
         last_seen=_seconds(words.get('last_seen')) or 0.0,
-        trend=_trend(words.get('trend', ''), as_number(words.get('hour')), now),
+        trend=_trend(words.get('trend', ''), as_number(words.get('present')), as_number(words.get('hour')), now),
         buckets=_buckets(group_id, words),
         sample_ids=tuple(words.get('jobs', '').split()),
         failed_count=0,
     )
 
 
-def _trend(text: str, hour: int, now: float) -> tuple[int, ...]:
+def _trend(text: str, present: int, hour: int, now: float) -> tuple[int, ...]:
     counted = [as_number(text[at : at + DIGITS]) for at in range(0, len(text), DIGITS)]
+    if counted:
+        counted[-1] += present  # what came in its last hour since it was written
     counted += [0] * min(max(int(now // 3600) - hour, 0), HOURS)  # hours without any
     return tuple([0] * (HOURS - len(counted)) + counted[-HOURS:])
 
@@ -221,7 +225,7 @@ def holds(entry: Entry, status: bytes | None, failed_in: bytes | None, started_a
         return False
 
 
-def tidy(look: int = 100, pause: int = 700, now: float | str = '') -> Call[Tidied]:
+def tidy(look: int = 100, pause: int = PAUSE, now: float | str = '') -> Call[Tidied]:
     """A look at so many entries of the buckets; those that do not hold any more leave. For the clocks of workers."""
     return Call(load('tidy_failures'), [keys.TIDYING, keys.FAILURES], [now, look, pause], lambda reply: Tidied(*reply))
 

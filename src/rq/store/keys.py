@@ -33,6 +33,8 @@ Ours (RQ 3.0 ignores them):
   rq:missing:<queue>                hash    listed ids without a record: count, latest id, at; expires after a week
   rq:sweep:<queue>                  hash    how far the look for such ids has come, and at (ms); expires
   rq:suspects:<queue>               set     <place>:<id> without a record at the latest look; expires
+  rq:turns, rq:turns:<queue>        hash    work that any worker does for all (dependents; promote, rescue) -> when
+                                            somebody took it (ms); expires
   rq:heard                          hash    at: latest sign of life of a worker; since, silent: end and length of the
                                             latest long silence; all in ms of server time
   rq:scheduler-mark:<name>          string  a scheduler of ours holds locks; expires with them
@@ -91,6 +93,7 @@ DELIVERIES = f'{PREFIX}:deliveries'
 FAILURES = f'{PREFIX}:failures'
 TIDYING = f'{PREFIX}:failures-tidying'
 RELEASING = f'{PREFIX}:releasing'
+TURNS = f'{PREFIX}:turns'
 HEARD = f'{PREFIX}:heard'
 
 #: registry kinds that hold plain job ids, one zset per queue
@@ -169,6 +172,10 @@ def sweep(queue_name: str) -> str:
 
 def suspects(queue_name: str) -> str:
     return place('suspects', queue_name)
+
+
+def turns(queue_name: str) -> str:
+    return place('turns', queue_name)
 
 
 #: workers of this process whose class has key prefixes of its own, by name: key of the hash, key of the set

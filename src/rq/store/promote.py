@@ -8,6 +8,9 @@ from rq.store import keys
 from rq.store.call import Call, text
 from rq.store.scripts import load
 
+#: due jobs in one step: what a server does within some milliseconds, and others want it, too
+BATCH = 200
+
 
 def by_queue(pairs: Sequence[bytes]) -> dict[str, list[str]]:
     """Ids by the name of their queue."""
@@ -31,7 +34,7 @@ def promote_ready(job_ids: Sequence[str], which: str = 'deferred', now: float | 
     return Call(load('promote_ready'), [keys.job(job_ids[0])], [now, which, *job_ids], by_queue)
 
 
-def promote_dependents(limit: int = 500, now: float | str = '') -> Call[int]:
+def promote_dependents(limit: int = BATCH, now: float | str = '') -> Call[int]:
     """Go on with one job that has very many dependents; answers how many such jobs are left."""
     return Call(load('promote_dependents'), [keys.RELEASING], [now, limit], int)
 

@@ -1,6 +1,8 @@
 """The Lua files of the wheel: load one, resolve its includes, read its header. Executing them is `call`'s business.
 
-Header of a script: `--- <name>: <sentence>`, then `--- from|to|keys|args|gives|include <words>`.
+Header of a script: `--- <name>: <sentence>`, then `--- from|to|keys|args|gives|first|include <words>`.
+
+`first` names what runs before the includes: the usual case of a script, which then costs none of their definitions.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ def parse_header(text: str) -> dict[str, str]:
 
 def _with_includes(text: str, done: set[str]) -> str:
     parts: list[str] = []
-    for name in parse_header(text).get('include', '').split():
+    header = parse_header(text)
+    for name in [*header.get('first', '').split(), *header.get('include', '').split()]:
         if name not in done:
             done.add(name)
             parts.append(_with_includes(_read(f'lib/{name}.lua'), done))

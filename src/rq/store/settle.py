@@ -6,7 +6,7 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rq.rules.lease import CLEANER, Lease
 from rq.rules.timing import from_epoch, utcformat
@@ -40,9 +40,20 @@ def _call(verb: str, place: str | None, lease: Lease, now: float | str, argument
     return Call(load(verb), _keys(lease, place), [now, lease.job_id, lease.execution, *arguments], answer)
 
 
+_SHORT = 4096  # bytes, about the window that is used for texts of this length
+
+
+def _compressed(raw: bytes, level: int) -> bytes:
+    """As zlib has it; for a short text the memory that it usually takes costs more than the work."""
+    if len(raw) > _SHORT:
+        return zlib.compress(raw, level)
+    packer = zlib.compressobj(level, zlib.DEFLATED, 12, 6)
+    return packer.compress(raw) + packer.flush()
+
+
 def encode_text(text: str) -> bytes:
     """A traceback as the result stream holds it."""
-    return base64.b64encode(zlib.compress(text.encode('utf-8', errors='replace')))
+    return base64.b64encode(_compressed(text.encode('utf-8', errors='replace'), 6))
 
 
 def encode_value(value: bytes) -> bytes:
@@ -52,7 +63,7 @@ def encode_value(value: bytes) -> bytes:
 
 def _packed(attempt: Mapping[str, Any] | None) -> bytes:
     """An attempt as the job's hash holds it; `codec.attempts` reads it."""
-    return zlib.compress(json.dumps(attempt).encode(), 1) if attempt else b''
+    return _compressed(json.dumps(attempt).encode(), 1) if attempt else b''
 
 
 def _counted(cause: Sequence[str]) -> str:
@@ -90,6 +101,31 @@ def finish(
     names = [*_keys(lease, 'finished'), keys.place('scheduled', lease.queue)]
     head: list[Argument] = [now, lease.job_id, lease.execution]
     return Call(load('finish'), names, [*head, *arguments, news, *_with_end(times, fields)], answer)
+
+
+class Success(NamedTuple):
+    """A success about which nothing is unusual: no repeat, no news, a result that is kept for a while."""
+
+    lease: Lease
+    result_ttl: int
+    value: bytes | None
+    times: Times
+    fields: Fields
+
+
+def finish_many(successes: Sequence[Success], now: float | str = '') -> Call[list[bool]]:
+    """Successes of one worker in one queue; tells of each whether it is written, else `finish` is to be asked."""
+    first = successes[0].lease
+    names = [keys.wip(first.queue), keys.leases(first.queue), keys.worker(first.worker)]
+    names += [keys.worker_executions(first.worker), keys.place('finished', first.queue)]
+    arguments: list[Argument] = [now, first.worker]
+    for lease, ttl, value, times, fields in successes:
+        names += [keys.job(lease.job_id), keys.results(lease.job_id)]
+        pairs = _with_end(times, fields)
+        arguments += [lease.job_id, lease.execution, ttl, *_texts(times), '' if value is None else encode_value(value)]
+        arguments += [len(pairs) // 2, *pairs]
+    number = len(successes)
+    return Call(load('finish_many'), names, arguments, lambda reply: [one == 1 for one in reply] or [False] * number)
 
 
 def fail(

@@ -13,9 +13,11 @@ class Bell:
         self.listens, self.rings = os.pipe()
         os.set_blocking(self.listens, False)
         os.set_blocking(self.rings, False)
+        self.has_rung = False  # what a signal wakes up, whose handler has not run yet, is not known here
 
     def ring(self) -> None:
         """Interrupt whoever listens."""
+        self.has_rung = True
         try:
             os.write(self.rings, b'.')
         except OSError:
@@ -23,6 +25,7 @@ class Bell:
 
     def quiet(self) -> None:
         """Stop ringing."""
+        self.has_rung = False
         try:
             while os.read(self.listens, 4096):
                 pass

@@ -1,4 +1,4 @@
-"""One thread with a table of periodic verbs: renew and beat, promote what is due, take out news, adopt expired leases.
+"""One thread with a table of periodic verbs: renew and beat, do what any worker does for all, adopt expired leases.
 
 Neither a long job nor a blocked wait starves it. It finds and adopts; it runs no user code and writes no log itself:
 what it found goes to the inbox of the main loop.
@@ -14,19 +14,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from rq.defaults import LEASE_RENEW_INTERVAL, PROMOTE_INTERVAL, RESCUE_INTERVAL, SWEEP_INTERVAL
+from rq.defaults import LEASE_RENEW_INTERVAL, PROMOTE_INTERVAL, RESCUE_INTERVAL
 from rq.rules.lease import Lease
 from rq.rules.names import shown
-from rq.store import aside, claim, failures, outbox, promote, workers
+from rq.store import aside, chores, claim, failures, outbox, promote, workers
 from rq.store.call import Line, is_weather
 from rq.supervision.courier import Courier
 from rq.supervision.gate import passage
 
 ADOPT_AT_ONCE = 20  # orphans per look; a full look is followed by another at once
-SOON = 0.25  # seconds until a look for more: of orphans, when we had our hands full; of what is due, when it was a lot
+SOON = 0.25  # seconds until a look for more: of orphans, when we had our hands full; of failures to tidy
+NEXT_BATCH = 0.03  # seconds until the next one of what is due: beats, and whoever else wants the server, come between
 LEAVE_SECONDS = 2.0  # how long who leaves waits for a thread that may be talking to nobody
 AGAIN = 1.0  # seconds until the next try while the server is away
-PROMOTE_BATCH = 1000  # due jobs in one step: what the server can do without keeping others waiting
 
 
 @dataclass
@@ -80,16 +80,16 @@ class Clock:
     ) -> None:
         self._client, self._line = client, Line(client)
         self._doubt = doubt  # said when the server did not answer here
-        self._courier = Courier(client)
+        self._courier = Courier(client, self._say)
         self._name, self._instance, self._queues = worker_name, instance, list(queues)
         self._inbox, self._leases, self._may_rescue = inbox, leases, may_rescue
         self._worker_ttl, self._lease_seconds = worker_ttl, lease_seconds
-        self._table: list[tuple[float, Callable[[], bool | None]]] = [
+        self._rescue_pause = int(rescue_interval * 1000 / 5)  # between two of any workers; each has its own interval
+        self._due = chores.Chores(False, False, False, [], [])
+        self._table: list[tuple[float, Callable[[], float | None]]] = [
             (renew_interval, self._renew_and_beat),
-            (PROMOTE_INTERVAL, self._promote),
-            (PROMOTE_INTERVAL, self._take_news),
+            (PROMOTE_INTERVAL, self._do_chores),
             (rescue_interval, self._rescue),
-            (SWEEP_INTERVAL, self._sweep),
         ]
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -128,10 +128,10 @@ class Clock:
                         due[number] = time.monotonic() + min(wish, period)
         self._line.drop()
 
-    def _tick(self, verb: Callable[[], bool | None]) -> float:
+    def _tick(self, verb: Callable[[], float | None]) -> float:
         """In how many seconds the verb wants to be called again; 0 when its turn will do."""
         try:
-            return SOON if verb() else 0.0
+            return verb() or 0.0
         except Exception as error:
             self._line.drop()
             # bad weather is the main loop's to tell; anything else would otherwise be unseen
@@ -186,40 +186,53 @@ class Clock:
         if beat == 'ok' and not (lost and {one.execution for one in self._leases()}.intersection(lost)):
             self.renewed_at = asked_at
 
-    def _promote(self) -> bool:
-        due: list[Any] = [promote.promote_due(queue, PROMOTE_BATCH) for queue in self._queues]
-        *handled, left = self._call(*due, promote.promote_dependents())
-        return bool(left) or max(handled, default=0) >= PROMOTE_BATCH
+    def _do_chores(self) -> float:
+        """What any worker does for all. One look tells what there is of it, so that a large fleet asks for little."""
+        (self._due,) = self._call(chores.look(self._queues))
+        wishes = [self._tick(verb) for verb in (self._promote, self._take_news, self._sweep)]
+        return min((wish for wish in wishes if wish), default=0.0)
+
+    def _promote(self) -> float:
+        left = False
+        for queue in self._due.promote:  # not in one write: the server would do them in one go
+            (number,) = self._call(promote.promote_due(queue, promote.BATCH))
+            left = left or number >= promote.BATCH
+        if self._due.dependents:
+            left = any(self._call(promote.promote_dependents())) or left
+        return NEXT_BATCH if left else 0.0
 
     def _take_news(self) -> None:
         # in a call of their own: a refusal of another would lose them until their time is up
-        if self._courier.is_free:
+        if self._due.news and self._courier.is_free:
             (news,) = self._call(outbox.take(1))
             for one in news:
                 self._courier.take_along(one)
 
-    def _sweep(self) -> bool:
-        *swept, tidied = self._call(*map(aside.sweep, self._queues), failures.tidy())
-        for queue, found in zip(self._queues, swept, strict=True):
+    def _sweep(self) -> float:
+        for queue in self._due.sweep:
+            (found,) = self._call(aside.sweep(queue))
             self._say_aside(found.aside)
             if found.missing:
                 some = ', '.join(map(shown, found.missing[:10]))
                 self._say(
                     30, f'ids of queue {shown(queue)} had no record (expired, evicted or deleted), dropped: {some}'
                 )
-        return bool(tidied.is_fruitful)
+        return SOON if self._due.tidy and self._call(failures.tidy())[0].is_fruitful else 0.0
 
     def _say_aside(self, members: Sequence[tuple[str, str]]) -> None:
         for job_id, why in members:
             self._say(30, f'id {shown(job_id)} is set aside: {shown(why)}')
 
-    def _rescue(self) -> bool:
+    def _rescue(self) -> float:
         if self._is_silent or time.monotonic() < self._quiet_until:
-            return False
-        for queue in self._queues:
+            return 0.0
+        if not self._may_rescue():
+            return SOON
+        (ours,) = self._call(chores.turns(self._queues, 'rescue', self._rescue_pause))
+        for queue in ours:
             while not self._stop.is_set():
                 if not self._may_rescue():
-                    return True
+                    return SOON
                 ids = [uuid4().hex for _ in range(ADOPT_AT_ONCE)]
                 (found,) = self._call(claim.rescue(queue, self._name, ids, self._lease_seconds))
                 self._say_aside(found.aside)
@@ -230,4 +243,4 @@ class Clock:
                     self._say(30, f'{found.released} jobs of a lost worker had not begun and went back to {queue}')
                 if len(found.orphans) + found.released < ADOPT_AT_ONCE:
                     break
-        return False
+        return 0.0

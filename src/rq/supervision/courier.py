@@ -35,8 +35,8 @@ class Courier:
     #: how many are told at a time
     tellers = 4
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, say: Callable[[int, str], None] = lambda level, words: None) -> None:
+        self._client, self._say = client, say  # `say`: a level and words for the log of the worker
         self._telling = Telling(self._send, self.pauses, passage)
         self._threads: list[threading.Thread] = []
         self._leaves = threading.Event()
@@ -56,22 +56,36 @@ class Courier:
         thread.start()
 
     def _run(self, news: News) -> None:
-        with passage():
-            stairs.posting()  # no fork may meet a half-done import
+        try:
+            with passage():
+                stairs.posting()  # no fork may meet a half-done import
+        except Exception:
+            pass  # each try says so
         self._tell_due(self._leaves.is_set, news)
 
     def _tell_due(self, ends: Callable[[], bool], first: News | None = None) -> None:
         try:
             if first is not None:
-                self._tell(first)
+                self._see_to(first)
             while not ends():
                 with passage():
                     due = run(self._client, outbox.take(1))
                 if not due:
                     return
-                self._tell(due[0])
-        except Exception:
-            return  # the server is away: it keeps them, and they are told once more: better twice than never
+                self._see_to(due[0])
+        except Exception as error:
+            # the server is away: it keeps them, and they are told once more: better twice than never
+            if not is_weather(error):
+                self._say(40, f'taking webhooks out of the outbox failed: {type(error).__name__}: {error}')
+
+    def _see_to(self, news: News) -> None:
+        """Tell them; what nobody thought of is said, and does not keep us from those behind them."""
+        try:
+            self._tell(news)
+        except Exception as error:
+            if is_weather(error):
+                raise
+            self._say(40, f'a webhook could not be told: {type(error).__name__}: {error}')
 
     def _tell(self, news: News) -> None:
         found = self._telling.read(news)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from typing import Any, cast
 from uuid import uuid4
 
 from rq import executions
 from rq.executions import Execution
+from rq.executors import tree
 from rq.executors.horse import leave, plug_streams, take_default_signals
 from rq.executors.outbox import Direct, Outbox, Piped
-from rq.failure.capture import capture
+from rq.failure.capture import Kind, capture
 from rq.failure.notify import Settlement
 from rq.perform import steps
 from rq.rules.lease import Lease
@@ -64,8 +66,7 @@ class Attempts:
     _loop: Any
     _is_horse: bool
     _takes_execution: bool | None
-    enter_job: Callable[[Any, Any], None]
-    leave_job: Callable[[Any], None]
+    procline: Callable[[str], None]
 
     # --- which one ----------------------------------------------------------------------------------------------
 
@@ -200,6 +201,16 @@ class Attempts:
         if not isinstance(self.outbox, Piped):
             take_default_signals()
 
+    def enter_job(self, job: Any, queue: Any) -> None:
+        """Environment and title of a process that runs a job."""
+        os.environ['RQ_WORKER_ID'], os.environ['RQ_JOB_ID'] = self.name, job.id
+        self.procline(f'Running job {job.id} from {queue.name}')
+
+    def leave_job(self, job: Any) -> None:
+        """The work of a job that timed out is over; what a finished job leaves behind may live on."""
+        if job._failure is not None and job._failure.kind is Kind.TIMED_OUT:
+            tree.kill_family(os.getpid())
+
     def main_work_horse(self, job: Any, queue: Any) -> None:
         """What a work horse does: signals and environment, then the job. Never returns."""
         code = 1
@@ -207,14 +218,21 @@ class Attempts:
             self._is_horse = True
             if not isinstance(self.outbox, Piped):  # forked by somebody's `fork_work_horse`
                 self.outbox, self._loop = self.direct_outbox(), None
+            if self._ride(job, queue):
+                code = 0
+        finally:
+            leave(code)
+
+    def _ride(self, job: Any, queue: Any) -> bool:
+        """In a work horse: signals and environment, then the job; False when the horse is to end as one that failed."""
+        try:
             self.setup_work_horse_signals()
             self.enter_job(job, queue)
             self.call_perform_job(job, queue, self.execution_of(job) or self.execution)
             self.leave_job(job)
-            code = 0
         except Exception as error:
             words = capture(error, job=job)
             what = f'{words.type_name}: {words.message}'
             self.log.error('Worker %s: the work horse of job %s ends: %s', self.name, job.id, what)
-        finally:
-            leave(code)
+            return False
+        return True

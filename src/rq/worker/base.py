@@ -26,9 +26,7 @@ from rq.defaults import (
     RESCUE_INTERVAL,
 )
 from rq.executions import WORKER_EXECUTIONS_KEY_TEMPLATE
-from rq.executors import tree
 from rq.executors.outbox import Outbox
-from rq.failure.capture import Kind
 from rq.job import Job
 from rq.logutils import setup_loghandlers
 from rq.queue import Queue
@@ -50,6 +48,7 @@ from rq.worker.life import SHUTDOWN_SIGNAL, WorkerStatus
 from rq.worker.loop import Loop
 from rq.worker.maintenance import Maintenance
 from rq.worker.outcomes import Outcomes
+from rq.worker.parts import Parts, make
 from rq.worker.probed import Probed
 from rq.worker.signals import listening, stop_ringing
 from rq.worker.stopping import Stopping
@@ -86,7 +85,7 @@ def setprocname(title: str) -> None:
         _set_title(title)
 
 
-class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping, Probed):
+class BaseWorker(Parts, Outcomes, Attempts, Books, Maintenance, Stopping, Probed):
     """Takes jobs from queues and has them run; what it runs them in is an argument that subclasses choose."""
 
     redis_worker_namespace_prefix = keys.WORKER_PREFIX
@@ -107,6 +106,7 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping, Probed):
     max_failed_jobs: int | None = None  # how many failed jobs a queue keeps, the latest ones; None: all, for their TTL
     keep_on_failure: Any = None  # of every job that fails: 'locals', 'output' or 'locals,output'
     ring: Any = None  # in the process of a job: what it says, if that is kept
+    beside_others = False  # whether other jobs run in this process, in threads or coroutines
     handler_timeout: float = HANDLER_TIMEOUT  # seconds one exception handler may take
 
     @eras.hiding('exc_handler')
@@ -131,6 +131,9 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping, Probed):
         final_failure_handlers: Any = None,
         default_retry: Any = None,
         exc_handler: Any = None,
+        executor: str | None = None,
+        concurrency: int | None = None,
+        batch_ms: float | None = None,
     ) -> None:
         self.disable_default_exception_handler = disable_default_exception_handler
         queues = self._begin(connection, queues, exception_handlers, exc_handler)
@@ -140,13 +143,20 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping, Probed):
         self.queue_class = backend_class(self, 'queue_class', override=queue_class)
         self._serializer_arg, self.serializer = serializer, resolve_serializer(serializer)
         self.queues: list[Any] = self._queues_of(queues)
-        self.default_result_ttl = DEFAULT_RESULT_TTL if default_result_ttl is None else default_result_ttl
         self.worker_ttl = worker_ttl or _deprecated_ttl(default_worker_ttl) or DEFAULT_WORKER_TTL
-        self.maintenance_interval, self.job_monitoring_interval = maintenance_interval, job_monitoring_interval
+        self._take_times(default_result_ttl, maintenance_interval, job_monitoring_interval)
         self.log_job_description = log_job_description
+        self._choose_parts(executor, concurrency, batch_ms)
         self._take_words_on_failure(work_horse_killed_handler, final_failure_handlers, default_retry)
         self.validate_queues()
         self._start_state()
+        self._introduce(prepare_for_work)
+
+    def _take_times(self, result_ttl: int | None, maintenance_interval: int, monitoring_interval: int) -> None:
+        self.default_result_ttl = DEFAULT_RESULT_TTL if result_ttl is None else result_ttl
+        self.maintenance_interval, self.job_monitoring_interval = maintenance_interval, monitoring_interval
+
+    def _introduce(self, prepare_for_work: bool) -> None:
         if prepare_for_work:
             self.hostname, self.pid = life.hostname(), os.getpid()
             self.ip_address = life.client_address(self.connection, self.name, logger)
@@ -347,8 +357,8 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping, Probed):
         self._is_leaving = False
 
     def make_executor(self, loop: Loop) -> Executor:
-        """What jobs run in; subclasses choose."""
-        raise TypeError('BaseWorker runs nothing by itself: use Worker or SimpleWorker')
+        """What jobs run in: by its `executor`, else by its class."""
+        return make(self, loop)
 
     def announce_job(self, job: Any, queue: Any) -> None:
         """Say which job begins."""
@@ -371,16 +381,6 @@ class BaseWorker(Outcomes, Attempts, Books, Maintenance, Stopping, Probed):
         return dequeue.next_job(self, timeout, max_idle_time)
 
     # --- horses -------------------------------------------------------------------------------------------------
-
-    def enter_job(self, job: Any, queue: Any) -> None:
-        """Environment and title of a process that runs a job."""
-        os.environ['RQ_WORKER_ID'], os.environ['RQ_JOB_ID'] = self.name, job.id
-        self.procline(f'Running job {job.id} from {queue.name}')
-
-    def leave_job(self, job: Any) -> None:
-        """The work of a job that timed out is over; what a finished job leaves behind may live on."""
-        if job._failure is not None and job._failure.kind is Kind.TIMED_OUT:
-            tree.kill_family(os.getpid())
 
     def maintain_heartbeats(self, job: Any, execution: Any) -> None:
         """Signs of life of the worker, the execution and the job, while somebody else's horse runs it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from secrets import token_hex
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from rq.store import claim, promote
 from rq.store.call import Answer, Call, Line, ResponseError, is_weather
 from rq.store.wait import Waiter
 from rq.worker.refused import Refusals
+from rq.worker.together import Together
 
 ADOPT_AT_ONCE = 10  # orphans per queue and look
 HASTE_SECONDS = 1.0
@@ -38,7 +40,8 @@ class Conversation:
         self.patience: float | None = None  # seconds; None waits for ever
         self.pause: Callable[[float], None] = time.sleep
         self.give_up: Callable[[float], bool] = lambda since: False
-        self._execution: str | None = None  # the id of a claim whose reply may have been lost
+        self._executions: list[str] = []  # the ids of a claim whose reply may have been lost
+        self._has_asked = False  # with these ids
         self.asked_at = 0.0  # when a job was asked for
         self.lost_touch: Callable[[], bool] = lambda: False  # whether no renewal was accepted for a whole lease
         self._told_at = 0.0
@@ -49,7 +52,7 @@ class Conversation:
 
     def patiently(self, *calls: Call[Any], waits: bool = True) -> list[Any]:
         """The replies, however long the server is away; errors of single calls stand in the place of their reply."""
-        return list(self._weather(lambda: self._replies(calls), waits))
+        return list(self._weather(lambda: self.line.ask(*calls) if len(calls) > 1 else self.line.run(*calls), waits))
 
     def through(self, action: Callable[[], Any]) -> Any:
         """What somebody else's call gives, however long the server is away."""
@@ -74,23 +77,6 @@ class Conversation:
             self.pause(delay)
             delay = min(delay * 2, MAX_BACKOFF)
 
-    def _replies(self, calls: tuple[Call[Any], ...]) -> list[Any]:
-        try:
-            return self.line.run(*calls)
-        except ResponseError as error:
-            if is_weather(error) or len(calls) == 1:
-                raise
-            # one of several was refused; every script may be repeated, so find out which
-            return [self._reply_or_error(call) for call in calls]
-
-    def _reply_or_error(self, call: Call[Any]) -> Any:
-        try:
-            return self.line.run(call)[0]
-        except ResponseError as error:
-            if is_weather(error):
-                raise
-            return error
-
     def _tell_weather(self, error: Exception) -> None:
         if time.monotonic() - self._told_at > 60:
             self._told_at, self._is_away = time.monotonic(), True
@@ -110,7 +96,7 @@ class Conversation:
     def settle(self, waiting: list[Settlement], waits: bool = True) -> list[Any]:
         """Write what waits, and tell; the answers."""
         replies = self._settle_and(waiting, waits=waits) if waiting else []
-        self._told(waiting, replies)
+        self.told(waiting, replies)
         return replies
 
     def try_to_settle(self, waiting: list[Settlement]) -> None:
@@ -120,42 +106,65 @@ class Conversation:
         except GaveUp:
             return  # they are still there at the next turn
 
-    def _settle_and(self, waiting: list[Settlement], *more: Call[Any], waits: bool = True) -> list[Any]:
-        """Both in one round trip."""
+    def _settle_and(
+        self, waiting: list[Settlement], more: Callable[[], Call[Any]] | None = None, waits: bool = True
+    ) -> list[Any]:
+        """In one round trip: an answer for each outcome, and the reply of one more call, made anew for each try."""
         refusals = Refusals(self._worker, self.client, waiting)
         if self._worker.max_failed_jobs:
             for one in waiting:
                 if one.verb in ('fail', 'stop'):
                     one.words['keep'] = self._worker.max_failed_jobs
 
-        def send() -> list[Any]:
+        def send() -> tuple[list[Any], list[Any]]:
             self.asked_at = time.monotonic()
             try:
-                return self._replies((*(one.call for one in waiting), *more))
+                together = Together(waiting)
+                size = len(together.calls)
+                replies = self.line.ask(*together.calls, *([] if more is None else [more()]))
+                return together.answers(replies[:size]), replies[size:]
             except Exception as error:
                 if is_weather(error):
                     refusals.see(error)
                 raise
 
-        return list(self._weather(send, waits))
+        answers, rest = self._weather(send, waits)
+        alone = [number for number, answer in enumerate(answers) if answer is None]
+        if alone:
+            replies = self._weather(lambda: self.line.ask(*(waiting[number].call for number in alone)), waits)
+            for number, reply in zip(alone, replies, strict=True):
+                answers[number] = reply
+        return [*answers, *rest]
 
-    def next(self, waiting: list[Settlement], queues: list[str], lease_seconds: float, begun: bool) -> claim.Claims:
-        """Write what waits and take the next job, in one round trip."""
-        repeated = self._execution is not None
-        self._execution = self._execution or uuid4().hex
-        take = claim.claim(
-            self._worker.name, queues, [self._execution], lease_seconds=lease_seconds, begun=begun, repeated=repeated
-        )
+    def next(
+        self,
+        waiting: list[Settlement],
+        queues: list[str],
+        lease_seconds: float,
+        number: int,
+        begun: bool,
+        streak: bool = False,
+    ) -> claim.Claims:
+        """Write what waits and take up to so many jobs, in one round trip; `streak`: as `store.claim.claim` has it."""
+        self._executions = self._executions or [token_hex(16) for _ in range(number)]
+
+        def take() -> Call[Any]:
+            repeated, self._has_asked = self._has_asked, True
+            return claim.claim(
+                self._worker.name, queues, self._executions, lease_seconds, begun, repeated, streak and not repeated
+            )
+
         replies = self._settle_and(waiting, take)
-        self._told(waiting, replies[:-1])
+        self.told(waiting, replies[:-1])
         claims: Any = replies[-1]
         if isinstance(claims, Exception):
             raise claims
-        self._execution = None
+        self._executions, self._has_asked = [], False
         taken: claim.Claims = claims
         return taken
 
-    def _told(self, waiting: list[Settlement], replies: list[Any]) -> None:
+    def told(self, waiting: list[Settlement], replies: list[Any]) -> None:
+        """Say what became of outcomes that were sent."""
         for settlement, reply in zip(list(waiting), replies, strict=True):
             waiting.remove(settlement)
             if isinstance(reply, Answer):

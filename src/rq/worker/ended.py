@@ -20,6 +20,7 @@ from rq.rules.watch import Watched, Why
 from rq.timeouts import JobTimeoutException
 
 KILLED_HANDLER, ON_STOPPED = 'work_horse_killed_handler', 'The on_stopped callback'
+GIVEN_UP = 'it was given up: what it still does counts for nothing'
 TELL_AT_MOST = 2  # how often a listener is told of one attempt, when the process that runs it dies
 
 
@@ -68,7 +69,7 @@ def died(loop: Any, ended: Ended) -> None:
     elif ended.orphaned:
         loop.abandon(running)
     elif why is Why.STOPPED or worker._stopped_job_id == running.lease.job_id:
-        _stopped(loop, running)
+        stopped(loop, running)
     elif running.failure is not None:
         if (why is Why.OVERDUE and running.watch.phase) or running.told >= TELL_AT_MOST:
             _pass_over(running, why)
@@ -82,7 +83,7 @@ def _killed(loop: Any, ended: Ended, why: Why | None) -> None:
     running, worker = ended.running, loop.worker
     job, watched = running.job, running.watch
     if why is Why.OVERDUE:
-        failure = capture.overdue(job.timeout, watched.phase)
+        failure = capture.overdue(job.timeout, watched.phase, *([] if loop.executor.lease_seconds else [GIVEN_UP]))
         failure.attached += [running.words] if running.words else []
     else:
         failure = capture.killed(ended.raw_status, ended.rusage.ru_maxrss if ended.rusage else None)
@@ -102,7 +103,8 @@ def _killed(loop: Any, ended: Ended, why: Why | None) -> None:
         with worker.death_penalty_class(worker.handler_timeout, JobTimeoutException, job_id=job.id):
             worker.handle_work_horse_killed(job, ended.pid, ended.raw_status, ended.rusage)
 
-    _in_main_thread(loop, worker.handler_timeout, lambda: fenced(KILLED_HANDLER, failure, tell, worker.log, job))
+    if loop.executor.lease_seconds:  # else there was no horse
+        _in_main_thread(loop, worker.handler_timeout, lambda: fenced(KILLED_HANDLER, failure, tell, worker.log, job))
     resume(loop, running)
 
 
@@ -132,7 +134,8 @@ def left_in_handlers(loop: Any, running: Running) -> None:
     loop.forget(running)
 
 
-def _stopped(loop: Any, running: Running) -> None:
+def stopped(loop: Any, running: Running) -> None:
+    """Stopped on purpose: its on_stopped is told, then that is recorded."""
     worker, job = loop.worker, running.job
     running.failure = failure = capture.stopped()
     failure.output = left_in(running.ring)

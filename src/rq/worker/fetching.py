@@ -36,6 +36,8 @@ class Fetching:
     _is_suspended: bool
     _waiting_since: float | None
     _streak: int
+    batch_seconds: float
+    _until_late: Callable[[], float]
     _adopt: Callable[..., None]
 
     def _adopt_at_once(self) -> None:
@@ -45,27 +47,30 @@ class Fetching:
             for queue_name, orphan in self.talk.rescue(self.worker.queue_names(), seconds):
                 self._adopt(queue_name, orphan)
 
-    def _next(self) -> Running | None:
-        """The next job; None when there is none, or when we were told to leave while the server is away."""
+    def _next(self, number: int = 1) -> list[Running]:
+        """The next jobs, at most so many; none when there are none, or when we leave while the server is away."""
         worker = self.worker
         worker.maintain()
         if self.is_leaving():
-            return None  # told so meanwhile
+            return []  # told so meanwhile
         try:
             if self._beats_itself:
                 self.talk.through(worker.heartbeat)
-            return self._next_of_theirs() if self._dequeues_itself else self._next_claimed()
+            return self._next_of_theirs() if self._dequeues_itself else self._next_claimed(number)
         except GaveUp:
             if worker._stop_requested:
-                return None
+                return []
             raise
 
-    def _next_claimed(self) -> Running | None:
+    def _next_claimed(self, number: int) -> list[Running]:
         """Settle what is held and claim, in one round trip."""
         worker, seconds = self.worker, self.executor.lease_seconds
-        more = True
+        batched = number > 1 and self.batch_seconds > 0
+        begun, more = seconds == 0 and not batched, True
         while more:
-            claims = self.talk.next(self.outbox.waiting, worker.ordered_names(), seconds, begun=seconds == 0)
+            claims = self.talk.next(
+                self.outbox.waiting, worker.ordered_names(), seconds, number, begun, worker._state == 'busy'
+            )
             for job_id in claims.dropped:
                 worker.log.warning('Worker %s: id %r was listed, but is not to be run; dropped', worker.name, job_id)
             for member, why in claims.aside:
@@ -73,13 +78,16 @@ class Fetching:
             self._is_suspended = claims.suspended
             if claims.suspended and worker._state != 'suspended':
                 worker.log.info('Worker %s: suspended, run `rq resume` to let it go on', worker.name)
-            worker._state = 'busy' if claims.taken else 'suspended' if claims.suspended else 'idle'
+            busy = claims.taken or self.running
+            worker._state = 'busy' if busy else 'suspended' if claims.suspended else 'idle'
             if claims.taken:
-                return self._register(taken.of_claim(worker, seconds, claims.taken[0]))
+                # in a batch nobody is told: all of it goes back together, should we be lost
+                said = begun or batched and len(claims.taken) > 1
+                return [self._register(taken.of_claim(worker, seconds, one, said)) for one in claims.taken]
             more = claims.more and not self.is_leaving()
-        return None
+        return []
 
-    def _next_of_theirs(self) -> Running | None:
+    def _next_of_theirs(self) -> list[Running]:
         """By a queue class that has a way of its own: taken first, prepared then, as in RQ 3.0."""
         worker = self.worker
         self.talk.settle(self.outbox.waiting)
@@ -87,15 +95,15 @@ class Fetching:
         self._is_suspended = bool(self.talk.through(lambda: is_suspended(worker.connection)))
         if self._is_suspended:
             self.talk.through(lambda: worker.set_state('suspended'))
-            return None
+            return []
         try:
             found = self.talk.through(lambda: dequeue.take(worker, None if self.burst else 1))
         except DequeueTimeout:
-            return None
+            return []
         if found is None:
-            return None
+            return []
         worker.reorder_queues(reference_queue=found[1])
-        return self._register(self.talk.through(lambda: taken.of_theirs(worker, *found)))
+        return [self._register(self.talk.through(lambda: taken.of_theirs(worker, *found)))]
 
     def _promoted(self) -> bool:
         """A burst finds nothing: whether something is due. What is not due yet stays for others, and that is said."""
@@ -126,7 +134,7 @@ class Fetching:
         self._streak = 0
         queues = self.worker.queue_names()
         descriptor = self.talk.wait_descriptor(queues)
-        limit = LOOK_SECONDS * 1.2
+        limit = min(LOOK_SECONDS * 1.2, self._until_late())
         if self.max_idle_time is not None:
             limit = min(limit, max(idle_since + self.max_idle_time - time.monotonic(), 0))
         self._waiting_since = self._waiting_since or time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from rq.exceptions import ColdShutdown
@@ -26,7 +25,6 @@ class Interrupts:
     _is_loose: bool
     _main: Running | None
     _warm: bool
-    _inline_busy: Callable[[], bool]
     _home: int
     talk: Conversation
     grace_is_over = False
@@ -65,7 +63,7 @@ class Interrupts:
 
     def _is_out(self) -> bool:
         """Whether the main thread runs the job itself, or waits for a horse that it forked by itself."""
-        return self._main is not None and (self._inline_busy() or self.is_plain)
+        return self._main is not None and (self.executor.is_inline or self.is_plain)
 
     def interrupt_all(self) -> None:
         """The grace of the shutdown is over: what runs is to be handed back."""
@@ -92,7 +90,7 @@ class Interrupts:
     def stop_job(self, job_id: str) -> bool:
         """Have a running job killed and recorded as stopped, if it can be."""
         for running in list(self.running.values()):
-            if running.lease.job_id == job_id and not self._inline_busy():
+            if running.lease.job_id == job_id and (not self.executor.is_inline or running is not self._main):
                 if self._is_loose and self.executor.pid_of(running) is None:
                     return plain.stop(self.worker, job_id)
                 running.watch.stop_requested = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import select
 import threading
 import time
 from collections.abc import Callable
@@ -11,29 +10,31 @@ from typing import Any
 
 from rq.defaults import MAX_START_BACKOFF, START_BACKOFF
 from rq.exceptions import ColdShutdown
-from rq.executors.base import Ended, Running
+from rq.executors.base import Running
 from rq.executors.horse import ignore_stop_signals
 from rq.executors.outbox import Held
 from rq.failure.capture import Failure, capture, from_dict
 from rq.failure.notify import Settlement
-from rq.rules import watch
+from rq.rules.batching import BatchSize
 from rq.rules.lease import Lease
 from rq.store.call import Answer
-from rq.store.claim import Orphan
 from rq.supervision.bell import Bell
 from rq.supervision.clock import Inbox
-from rq.worker import attempts, plain, taken
+from rq.worker import attempts, plain
 from rq.worker import ended as after
+from rq.worker.batches import Batches
 from rq.worker.claiming import Conversation, GaveUp, burst_patience, gives_up
 from rq.worker.fetching import LOOK_SECONDS, Fetching
 from rq.worker.interrupts import Interrupts
+from rq.worker.minding import Minding
 from rq.worker.orders import Orders
+from rq.worker.side_by_side import SideBySide
 
 ORPHANS_IN_HAND = 20  # from here on no more are adopted: each may need a process for its handlers
 STREAK = 1000
 
 
-class Loop(Fetching, Interrupts):
+class Loop(Minding, Fetching, SideBySide, Interrupts):
     """One call of `work()`."""
 
     def __init__(self, worker: Any, burst: bool, max_jobs: int | None, max_idle_time: int | None) -> None:
@@ -61,7 +62,13 @@ class Loop(Fetching, Interrupts):
         self.is_plain, self._dequeues_itself = plain.wants_plain(worker), plain.dequeues_itself(worker)
         self._is_loose = self.is_plain or not plain.is_ours(worker, 'execute_job')
         self._beats_itself = not plain.is_ours(worker, 'heartbeat')
-        self.outbox.at_once = self._inline_busy() and not plain.is_ours(worker, 'perform_job')
+        self.outbox.at_once = self.executor.is_inline and not plain.is_ours(worker, 'perform_job')
+        self._room_for = self._room()
+        self.batch_seconds = 0 if self._is_loose else worker.batch_ms / 1000
+        self.batches = Batches(self, self.batch_seconds) if self.batch_seconds and self.executor.is_inline else None
+        if self.batches is not None:
+            self.executor.user_code = self.batches.user_code
+        self._open, self._sizes = [], BatchSize(self.batch_seconds)
         self._untouched: list[Running] = []
         self._is_suspended = False
         self._streak = 0  # jobs in a row, without a wait between them
@@ -81,10 +88,7 @@ class Loop(Fetching, Interrupts):
             self._adopt_at_once()
         while not self.is_leaving():
             self.attend(0)
-            running = None if self.is_leaving() else self._next()
-            if running is not None:
-                self._streak += 1
-                self._carry_out(running)
+            if not self.is_leaving() and self._work_on():
                 idle_since = time.monotonic()
             elif self._is_suspended:
                 if self.burst:
@@ -97,7 +101,11 @@ class Loop(Fetching, Interrupts):
                     self._adopt_at_once()
                 elif not self._promoted():
                     break
-            elif self.max_idle_time is not None and time.monotonic() - idle_since >= self.max_idle_time:
+            elif (
+                self.max_idle_time is not None
+                and not self.running
+                and time.monotonic() - idle_since >= self.max_idle_time
+            ):
                 self.worker.log.info('Worker %s: idle for %d seconds, leaving', self.worker.name, self.max_idle_time)
                 break
             elif not self.is_leaving():
@@ -152,6 +160,7 @@ class Loop(Fetching, Interrupts):
         self.executor.pulse()
         running = [running.lease for running in list(self.running.values()) if not running.settled]
         running += [one.lease for one in list(self.outbox.waiting)]  # it may take a while until it is stored
+        running += self.batches.leases() if self.batches is not None else []
         running += self.inbox.leases(self.worker.name, self.executor.lease_seconds or self.worker.lease_seconds)
         return [] if self.inbox.is_stuck else running
 
@@ -171,7 +180,7 @@ class Loop(Fetching, Interrupts):
 
     def begins(self, running: Running) -> None:
         """User code may run from here on; said once."""
-        if self.executor.lease_seconds and not running.begun:
+        if not running.begun:
             running.begun = True
             self.talk.begin(running.lease)
 
@@ -182,12 +191,30 @@ class Loop(Fetching, Interrupts):
 
     def close(self) -> None:
         """Let go of processes, connections and descriptors."""
+        if self.batches is not None:
+            self.batches.close()
         self.executor.close()
         self.talk.close()
         self.bell.close()
         gc.unfreeze()  # a program may call work() many times: what is left of each call must not stay for ever
 
     # --- one job ------------------------------------------------------------------------------------------------
+
+    def _work_on(self) -> bool:
+        """Whether there was something to do: a job, or as many as there is room for."""
+        if self.executor.stuck:
+            self._leave_if_stuck()
+        if self._room_for > 1 or self.batch_seconds and self.batches is None:
+            return self._take_several(self._room_for)
+        if self.batches is not None:
+            claimed = self._next(min(self.batches.sizes.size, self._expected() + 1))
+            self.batches.run(claimed)
+        else:
+            claimed = self._next()
+            for running in claimed:
+                self._carry_out(running)
+        self._streak += len(claimed)
+        return bool(claimed)
 
     def _carry_out(self, running: Running) -> None:
         worker = self.worker
@@ -244,27 +271,35 @@ class Loop(Fetching, Interrupts):
         running = self._claimed.get(job.id)
         if running is None or self.is_plain:
             return False
-        if self._was_away(running) and not self._is_held(running):
-            self.forget(running)
+        if not self._launch(running):
             return True
-        self.worker.prepare_execution(job)
-        running.watch.allow(job.timeout or 180, time.monotonic())
-        try:
-            self.executor.start(running)
-        except OSError as error:
-            after.could_not_start(self, running, error)
-            return True
-        if time.monotonic() - self.stuck_at > MAX_START_BACKOFF:  # a horse that waited proves nothing
-            self.start_pause = START_BACKOFF
-        if self.worker._stopped_job_id == job.id:  # before there was a horse
-            running.watch.stop_requested = True
         expected = self._expected()
         if expected:
             self.executor.prepare(expected)
         while not running.ended:
-            self.attend(0 if self._inline_busy() else LOOK_SECONDS)  # an inline job has ended already
+            self.attend(0 if self.executor.is_inline else LOOK_SECONDS)  # an inline job has ended already
         if self._is_loose:  # who wraps execute_job looks at the outcome next
             self.talk.settle(self.outbox.waiting)
+        return True
+
+    def _launch(self, running: Running, starts: bool = True) -> bool:
+        """Have the executor start a job, or in a batch only prepare for that; False when that was not to be."""
+        job = running.job
+        if (running.is_doubtful or self._was_away(running)) and not self._is_held(running):
+            self.forget(running)
+            return False
+        self.worker.prepare_execution(job)
+        try:
+            if starts:
+                running.watch.allow(job.timeout or 180, time.monotonic())
+                self.executor.start(running)
+        except OSError as error:
+            after.could_not_start(self, running, error)
+            return False
+        if time.monotonic() - self.stuck_at > MAX_START_BACKOFF:  # a horse that waited proves nothing
+            self.start_pause = START_BACKOFF
+        if self.worker._stopped_job_id == job.id:  # before there was a horse
+            running.watch.stop_requested = True
         return True
 
     def _expected(self) -> int:
@@ -307,94 +342,3 @@ class Loop(Fetching, Interrupts):
         ours = self.talk.note(running.lease, failure, told)
         running.watch.allow(0, time.monotonic())  # its function is over; the time it waited for us is not its own
         return ours
-
-    # --- minding ------------------------------------------------------------------------------------------------
-
-    def attend(self, seconds: float, also: int | None = None) -> bool:
-        """Wait up to so long for anything, then mind it all; tells whether `also` became readable."""
-        descriptors = [self.bell.listens, *self.executor.descriptors()]
-        poll = select.poll()
-        for descriptor in [*descriptors, *([] if also is None else [also])]:
-            poll.register(descriptor, select.POLLIN)
-        if self.running:
-            seconds = watch.next_deadline((one.watch for one in self.running.values()), time.monotonic(), seconds)
-        readable = {descriptor for descriptor, _ in poll.poll(seconds * 1000)}
-        if self.bell.listens in readable:
-            self.bell.quiet()
-        self._mind()
-        return also in readable
-
-    def _mind(self) -> None:
-        self.turned_at = time.monotonic()
-        if self.worker._cold:
-            self._end_at_once()
-        if self.grace_is_over:
-            self.interrupt_all()
-        if self._warm:
-            self._warm = False
-            self._say_warm()
-        self._read_inbox()
-        for running, why in watch.decide(((one, one.watch) for one in self.running.values()), time.monotonic()):
-            running.watch.killed_for = why
-            after.announce_kill(self.worker, running, why)
-            self.executor.kill(running)
-        for ended in self.executor.poll():
-            self._end(ended)
-        busy = self._main is not None and not self._main.ended
-        if self.outbox.waiting and busy and not self._inline_busy():
-            self.talk.try_to_settle(self.outbox.waiting)
-
-    def _inline_busy(self) -> bool:
-        return bool(self.executor.lease_seconds == 0)
-
-    def _end(self, ended: Ended) -> None:
-        if ended.settlement is not None:
-            self.outbox.emit(ended.settlement)
-        if ended.reported:
-            self.forget(ended.running)
-        else:
-            after.died(self, ended)
-
-    def _read_inbox(self) -> None:
-        worker = self.worker
-        for level, words in self.inbox.take('words'):
-            worker.log.log(level, 'Worker %s: %s', worker.name, words)
-        for execution_id in self.inbox.take('lost'):
-            if execution_id in self.running and not self.running[execution_id].settled:
-                self.running[execution_id].watch.lost = True
-        self.orders.obey()
-        if self.inbox.vanished:
-            self.inbox.vanished = False
-            worker.register_again()
-        for queue_name, orphan in self.inbox.take('orphans'):
-            self._adopt(queue_name, orphan)
-
-    def _adopt(self, queue_name: str, orphan: Orphan) -> None:
-        worker = self.worker
-        running = self._register(taken.of_orphan(worker, self.executor.lease_seconds, queue_name, orphan))
-        words = running.failure.message if running.failure else ''
-        worker.log.warning('Worker %s: job %s: %s', worker.name, orphan.job_id, words)
-        after.resume(self, running)
-
-    def _end_at_once(self) -> None:
-        """Cold shutdown: kill what runs, and let its leases run out now rather than in half a minute."""
-        running = list(self.running.values())
-        for one in running:
-            self.executor.kill(one)
-        self.executor.poll()
-        self.let_expire(running)
-        raise ColdShutdown
-
-    def let_expire(self, running: list[Running]) -> None:
-        """Others may take over at once."""
-        try:
-            self.talk.expire([one.lease for one in running])
-        except GaveUp:
-            return  # they run out by themselves
-
-    def _pause(self, seconds: float) -> None:
-        """Sleep, but wake up when a signal comes."""
-        self.turned_at = time.monotonic()
-        self.bell.wait(seconds)
-        if self.worker._cold:
-            self._end_at_once()

@@ -109,7 +109,7 @@ class Probed:
         job = running.job
         told = (job.stopped_callback_timeout, job.success_callback_timeout, job.failure_callback_timeout)
         callbacks: float = max([CALLBACK_TIMEOUT, *told, job.final_failure_callback_timeout])
-        if not (loop._is_loose or loop._inline_busy()):  # its horse has those limits, but for on_stopped
+        if not (loop._is_loose or loop.executor.is_inline):  # its horse has those limits, but for on_stopped
             return handlers + max(callbacks - CALLBACK_TIMEOUT, 0)
         timeout = 180 if running.job.timeout is None else running.job.timeout
         if timeout < 0:

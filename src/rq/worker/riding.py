@@ -13,14 +13,17 @@ from rq.executors.base import Running
 from rq.executors.horse import Frames, Reporter, frame
 from rq.executors.outbox import Piped
 from rq.failure import steps
+from rq.failure.capture import Kind
 from rq.failure.last_words import last_words
 from rq.perform import output, success
 from rq.rules.keeping import OUTPUT, keeps
 from rq.rules.lease import Lease
 from rq.rules.status import JobStatus
-from rq.timeouts import JobTimeoutException
+from rq.timeouts import BaseTimeoutException, JobTimeoutException
 from rq.utils import now
 from rq.worker.plain import is_ours
+
+_HARMFUL = (BaseTimeoutException, MemoryError)
 
 
 def _mount(worker: Any, reporter: Reporter) -> None:
@@ -43,11 +46,33 @@ def brief_of(running: Running) -> dict[str, Any]:
     return {'lease': tuple(lease), 'queue': running.queue.name, 'state': state, 'raw': {} if state else running.raw}
 
 
+#: of job classes whose horses are forked: what a new job says of itself, so that a brief need not
+_blanks: dict[type[Any], dict[str, Any]] = {}
+_PLAIN = (type(None), bool, int, float, str)
+
+
+def short_brief_of(running: Running) -> dict[str, Any]:
+    """The same for a horse that was forked after `rehearsal`: most of a job is as in every other one."""
+    job = running.job
+    blank = _blanks.get(type(job))
+    if blank is None or not blank.keys() <= vars(job).keys():
+        return brief_of(running)
+    plain, lazy = job.state()
+    try:
+        known = {name: value for name, value in plain.items() if name not in blank or value is not blank[name]}
+        state = pickle.dumps((known, lazy), protocol=5)
+    except Exception:
+        return brief_of(running)
+    return {'lease': tuple(running.lease), 'queue': running.queue.name, 'state': state, 'raw': {}, 'is_short': True}
+
+
 def job_of(worker: Any, brief: dict[str, Any], lease: Lease) -> Any:
     """The job of a brief, as it was claimed."""
     job_class = worker.job_class
     if brief['state']:
         job = job_class.__new__(job_class)
+        if 'is_short' in brief:
+            job.__dict__.update(_blanks[job_class])
         job.connection, job.serializer = worker.connection, worker.serializer
         job.adopt_state(*pickle.loads(brief['state']))
         return job
@@ -89,21 +114,56 @@ def _rehearsed(worker: Any) -> bytes:
     template._id = 'rehearsal'
     template.data = worker.serializer.dumps(('builtins.abs', None, (1,), {}))
     template.started_at = template.ended_at = now()
+    same = {name: value for name, value in vars(template).items() if type(value) in _PLAIN}
+    _blanks.setdefault(worker.job_class, same)  # horses of an earlier worker may live
     template._before = template.snapshot()
     return pickle.dumps(template.state(), protocol=5)
 
 
-def ride_job(worker: Any, brief: dict[str, Any], reporter: Reporter) -> None:
-    """In a horse: take the job of the brief and perform it."""
+def ride_job(worker: Any, brief: dict[str, Any], reporter: Reporter) -> bool:
+    """In a horse that does one job: take that of the brief and perform it."""
     _mount(worker, reporter)
+    worker.main_work_horse(*_taken(worker, brief, reporter))  # ours does not return, an override may
+    return False
+
+
+def ride_on(worker: Any, brief: dict[str, Any], reporter: Reporter) -> bool:
+    """The same in a horse that is used again; whether it may be."""
+    if worker._loop is not None:
+        _mount(worker, reporter)
+        tell = timeouts.tell_where
+        timeouts.tell_where = lambda frame: _struck(worker, tell, frame)
+    worker._was_struck = False
+    job, queue = _taken(worker, brief, reporter)
+    if not worker._ride(job, queue):
+        raise SystemExit(1)
+    worker.forget_execution(brief['lease'][1])
+    return not worker._was_struck and _ended_well(job._failure)
+
+
+def _struck(worker: Any, tell: Any, frame: Any) -> None:
+    worker._was_struck = True
+    tell(frame)
+
+
+def _ended_well(failure: Any) -> bool:
+    """An ordinary exception does no harm to the process; who was interrupted may have left anything half done."""
+    if failure is None or failure.live is None:
+        return failure is None or failure.kind is not Kind.TIMED_OUT
+    ended_by = failure.live[0]
+    return issubclass(ended_by, Exception) and not issubclass(ended_by, _HARMFUL)
+
+
+def _taken(worker: Any, brief: dict[str, Any], reporter: Reporter) -> tuple[Any, Any]:
     lease = Lease(*brief['lease'])
     job = job_of(worker, brief, lease)
     execution = Execution(lease.execution, lease.job_id, worker.connection, worker.name)
     worker.executions[lease.execution] = execution
     worker.leases[lease.execution] = lease
+    worker.ring = None
     if keeps(OUTPUT, job, worker):
         output.share(worker, reporter)
-    worker.main_work_horse(job, worker.queue_named(brief['queue']))  # ours does not return, an override may
+    return job, worker.queue_named(brief['queue'])
 
 
 def ride_failure(worker: Any, running: Running, reporter: Reporter) -> None:

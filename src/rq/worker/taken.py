@@ -16,8 +16,8 @@ from rq.rules.timing import from_epoch
 from rq.store.claim import Claimed, Orphan
 
 
-def of_claim(worker: Any, lease_seconds: float, claimed: Claimed) -> Running:
-    """A job that was taken from a queue."""
+def of_claim(worker: Any, lease_seconds: float, claimed: Claimed, begun: bool) -> Running:
+    """A job that was taken from a queue. `begun`: nobody is to be told when it begins."""
     queue = worker.queue_at(claimed.queue)
     job = worker.job_class(connection=worker.connection, serializer=worker.serializer)
     job._id = claimed.job_id
@@ -26,7 +26,9 @@ def of_claim(worker: Any, lease_seconds: float, claimed: Claimed) -> Running:
     job._status, job.worker_name = JobStatus.STARTED, worker.name
     job.started_at = job.last_heartbeat = from_epoch(claimed.at)
     job._ahead = claimed.at - time.monotonic()
-    return _running(worker, lease_seconds, job, queue, claimed)
+    running = _running(worker, lease_seconds, job, queue, claimed)
+    running.begun = begun
+    return running
 
 
 def of_orphan(worker: Any, lease_seconds: float, queue_name: str, orphan: Orphan) -> Running:

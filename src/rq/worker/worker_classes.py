@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from functools import wraps
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
-from rq.executors.horses import Stable
-from rq.executors.inline import Inline
-from rq.executors.spawn import Spawner
 from rq.rules import routing
-from rq.worker import heroku, plain, riding, spawning
+from rq.worker import heroku, plain, spawning
 from rq.worker.base import BaseWorker
 from rq.worker.life import SHUTDOWN_SIGNAL, WorkerStatus
-
-if TYPE_CHECKING:
-    from rq.executors.base import Executor
-    from rq.worker.loop import Loop
 
 
 class Worker(BaseWorker):
     """Runs each job in a fresh work horse, a forked process; a crash of the job is no crash of the worker."""
 
-    def make_executor(self, loop: Loop) -> Executor:
-        """A stable of horses, one job each."""
-        if not hasattr(os, 'fork'):
-            raise ValueError(
-                f'{type(self).__name__} forks a process for each job, which this platform cannot: use SpawnWorker, '
-                'which starts a new interpreter, or SimpleWorker, which runs jobs in its own process'
-            )
-        penalty = self.death_penalty_class  # of this moment: see `listening`
-
-        def prepare_child() -> None:
-            self.death_penalty_class = penalty
-            loop.prepare_child()
-            self.prepare_horse()
-
-        return Stable(
-            riding.brief_of,
-            lambda brief, reporter: riding.ride_job(self, brief, reporter),
-            lambda running, reporter: riding.ride_failure(self, running, reporter),
-            riding.rehearsal(self),
-            prepare_child,
-            loop.noted,
-            self.lease_seconds,
-        )
+    executors: tuple[str, ...] = ('fork', 'prefork', 'spawn', 'inline', 'thread', 'async')
 
     def prepare_horse(self) -> None:
         """In a horse that waits for its job: stop signals are ignored already."""
@@ -77,6 +47,8 @@ class Worker(BaseWorker):
 class SpawnWorker(Worker):
     """Runs each job in a fresh interpreter, for programs in which a fork is not safe."""
 
+    executors: tuple[str, ...] = ('spawn',)
+
     def bootstrap(
         self,
         logging_level: str | int | None = 'INFO',
@@ -86,18 +58,6 @@ class SpawnWorker(Worker):
         """Refuse what another interpreter could not have, then as every worker."""
         spawning.pack(self)
         super().bootstrap(logging_level, date_format, log_format)
-
-    def make_executor(self, loop: Loop) -> Executor:
-        """Interpreters, one job each."""
-        packed = spawning.pack(self)
-        return Spawner(
-            spawning.ENTRY,
-            lambda: spawning.luggage_of(self, packed),
-            riding.brief_of,
-            spawning.failure_brief_of,
-            loop.noted,
-            self.lease_seconds,
-        )
 
     def fork_work_horse(self, job: Any, queue: Any) -> None:
         """Start an interpreter that runs the job and records its outcome."""
@@ -179,13 +139,10 @@ def _as_of_worker(name: str) -> Any:
 class SimpleWorker(BaseWorker):
     """Runs each job in its own process: faster to start, but a crash of the job is a crash of the worker."""
 
+    executors: tuple[str, ...] = ('inline', 'thread', 'async')
     perform_job = _as_of_worker('perform_job')
     handle_job_success = _as_of_worker('handle_job_success')
     handle_job_failure = _as_of_worker('handle_job_failure')
-
-    def make_executor(self, loop: Loop) -> Executor:
-        """This very process."""
-        return Inline(lambda running: riding.run_here(self, running), lambda running: riding.fail_here(self, running))
 
     def execute_alone(self, job: Any, queue: Any) -> None:
         """Prepare, perform, idle."""

@@ -2,17 +2,17 @@
 --- from queued created started
 --- to started
 --- keys worker, then per queue: list aside wake
---- args now worker lease_ms wip_s turns begun repeated queues <name...> <execution...>
+--- args now worker lease_ms wip_s turns begun repeated streak queues <name...> <execution...>
 --- gives claimed {queue number, id, execution, now_us, hash}..., dropped ids, 1: turns ran out, 1: suspended, put aside
+--- first plain_claim
 --- include now keys wake take claimable repeated guarded unclaimed
 local worker, lease_ms, wip_s = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local turns, queues = tonumber(ARGV[5]), tonumber(ARGV[8])
-local taken, next_execution = {}, 9 + queues
+local turns = tonumber(ARGV[5])
 
 local latest = redis.pcall('HGET', KEYS[1], 'claim')
 if type(latest) == 'table' then redis.call('DEL', KEYS[1]) end -- no hash: the worker writes its record again
 if ARGV[7] == '1' or latest == ARGV[next_execution] then
-  taken = taken_before(worker, queues, 9, next_execution)
+  taken = taken_before(worker, queues, 10, next_execution)
   if #taken > 0 then return {taken, dropped, 0, 0, put_aside} end
 end
 
@@ -22,14 +22,19 @@ if redis.call('EXISTS', '@prefix@:suspended') == 1 then
   return {taken, dropped, 0, 1, put_aside}
 end
 
+local lone -- a job that was claimed with others when a worker was lost: by itself now, so that it is known whose fault it is
+
 local function claim(number, id)
   local execution, job = ARGV[next_execution], job_key(id)
   local hash = redis.pcall('HGETALL', job)
-  if not claimable(id, hash, ARGV[8 + number]) then return end
+  if not claimable(id, hash, ARGV[9 + number]) then return end
+  lone = field(hash, 'alone')
+  if lone and #taken > 0 then return redis.call('LPUSH', KEYS[number * 3 - 1], id) end
+  if lone then redis.call('HDEL', job, 'alone') end
   local lease, wip = lease_of(lease_ms, wip_s, field(hash, 'timeout'))
   local origin = field(hash, 'origin')
   if not origin then -- whoever looks for the lease must know where it is
-    origin = ARGV[8 + number]
+    origin = ARGV[9 + number]
     redis.call('HSET', job, 'origin', origin)
     hash[#hash + 1], hash[#hash + 2] = 'origin', origin
   end
@@ -44,8 +49,8 @@ local function claim(number, id)
 end
 
 for number = 1, queues do
-  local list, queue = KEYS[number * 3 - 1], ARGV[8 + number]
-  while next_execution <= #ARGV and turns > 0 do
+  local list, queue = KEYS[number * 3 - 1], ARGV[9 + number]
+  while next_execution <= #ARGV and turns > 0 and not lone do
     local id = redis.pcall('LPOP', list)
     if type(id) == 'table' then set_aside(queue, list, 'this key is no list: ' .. id.err) end
     if type(id) ~= 'string' then break end

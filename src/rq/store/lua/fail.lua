@@ -4,6 +4,7 @@
 --- keys job wip leases executions execution worker worker_executions results list wake failed
 --- args now id execution failure_ttl stored result_type worker_name started ended seconds value_name value news attempt keep cause fields...
 --- gives ok already lost gone
+--- first plain_fail
 --- include leave_started fields dependents give_up tally
 local answer = leave_started('failed')
 if answer ~= 'ok' then return answer end

@@ -4,6 +4,7 @@
 --- keys job wip leases executions execution worker worker_executions results list wake finished scheduled
 --- args now id execution result_ttl worker_name started ended seconds value repeat news fields...
 --- gives ok already lost gone
+--- first plain_finish
 --- include leave_started fields outcome dependents try_again
 local ttl, interval = tonumber(ARGV[4]), tonumber(ARGV[10])
 local answer = leave_started(interval and (interval > 0 and 'scheduled' or 'queued') or 'finished')

@@ -45,6 +45,7 @@ local function rescue(member, id, execution, foreign)
   end
   forget(queue, member, id, execution, attempt[2] or job[4])
   redis.call('HDEL', job_key(id), 'execution') -- so that a late settle is told "lost"
+  redis.call('HSET', job_key(id), 'alone', 1) -- perhaps of a batch, whose loss it was the cause of
   push_again(id, job[7], KEYS[3], KEYS[4], true)
   released = released + 1
 end
@@ -69,5 +70,8 @@ for _, member in ipairs(left and {} or redis.call('ZRANGEBYSCORE', KEYS[2], 0, n
   if next_execution > #ARGV then break end
   local foreign = cleaning or not redis.call('ZSCORE', KEYS[1], member)
   if not is_early(lease_ms, cleaning, foreign) then see_to(member, foreign) end
+end
+if #adopted + released >= limit then -- there may be more, and whoever looks next need not wait
+  redis.pcall('HDEL', place_key('turns', queue), 'rescue')
 end
 return {adopted, released, early and 1 or 0, put_aside}

@@ -4,6 +4,7 @@
 --- keys job wip leases executions execution worker worker_executions results list wake scheduled
 --- args now id execution interval front seconds attempt cause fields...
 --- gives ok already lost gone
+--- first plain_retry
 --- include leave_started fields outcome attempt try_again tally
 local interval = tonumber(ARGV[4])
 local answer = leave_started(interval > 0 and 'scheduled' or 'queued')

@@ -50,7 +50,7 @@ local function see(place, member, score)
   if place == 'leases' then -- of an execution that is over
     return redis.call('ZSCORE', place_key('wip', queue), member) or redis.call('ZREM', place_key(place, queue), member)
   end
-  if place == 'aside' and string.find(member, '[^%w_-]') then return end -- no id: there never was a record
+  if place == 'aside' and (member == '' or string.find(member, '[^%w_-]')) then return end -- no id: it never had a record
   -- what has expired with its record is left to those who clean registries
   if (place == 'finished' or place == 'failed') and score >= 0 and score <= now_s then return end
   local fine, why = is_in_order(place, member)

@@ -18,7 +18,7 @@ local function replace_fields(key, first, running)
     'allow_dependency_failures', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'retries_left', 'retry_intervals', 'retry_policy',
     'number_of_retries', 'ttl', 'result_ttl', 'failure_ttl')
   if not running then
-    redis.call('HDEL', key, 'started_at', 'ended_at', 'last_heartbeat', 'worker_name', 'lost', 'lost_at', 'again', 'slot_of',
+    redis.call('HDEL', key, 'started_at', 'ended_at', 'last_heartbeat', 'worker_name', 'lost', 'lost_at', 'again', 'slot_of', 'alone',
       'warning', 'attempts', 'attempt:0', 'attempt:1', 'attempt:2', 'attempt:3', 'attempt:4', 'attempt:5', 'attempt:6',
       'attempt:7', 'attempt:8', 'attempt:9')
   end

@@ -1,5 +1,5 @@
 --- leave_started: the guard of every settle. Whoever is no longer in the wip set writes nothing.
---- include now keys wake push again slots guarded
+--- include now mine keys wake push again slots guarded
 -- KEYS: 1 job 2 wip 3 leases 4 executions 5 execution 6 worker 7 worker executions 8 results 9 list 10 wake
 -- ARGV: 1 now 2 job id 3 execution id 4 first field ("" none) ...
 local id, execution = ARGV[2], ARGV[3]
@@ -16,7 +16,7 @@ local function free_slot()
 end
 
 local function leave_started(target)
-  local mine = redis.call('ZREM', KEYS[2], member) == 1
+  local mine = redis.call('ZREM', KEYS[2], member) == 1 or was_mine
   -- From here on broken keys must not end the script: the claim is gone, and what is not written now is lost.
   redis.pcall('ZREM', KEYS[3], member)
   redis.pcall('ZREM', KEYS[4], execution)

@@ -29,10 +29,11 @@ local function add_result(kind, ttl, worker, started, ended, name, value)
     entry[#entry + 1] = name
     entry[#entry + 1] = value
   end
-  if type(redis.pcall('XLEN', KEYS[8])) == 'table' then redis.call('DEL', KEYS[8]) end -- no stream: no results either
+  local before = redis.pcall('XLEN', KEYS[8])
+  if type(before) == 'table' then before = redis.call('DEL', KEYS[8]) - 1 end -- no stream: no results either
   redis.call('XADD', KEYS[8], 'MAXLEN', '~', 10, '*', unpack(entry))
   -- The server gives a new stream 4 KiB, room for more entries; a copy has the size it needs. Failures stay for a year.
-  if tonumber(kind) ~= 1 and redis.call('XLEN', KEYS[8]) == 1 then
+  if tonumber(kind) ~= 1 and before == 0 then
     redis.call('COPY', KEYS[8], KEYS[8] .. ':copy', 'REPLACE')
     redis.call('RENAME', KEYS[8] .. ':copy', KEYS[8])
   end

@@ -1,6 +1,7 @@
 --- requeue_job: a job of a registry goes to the queue of its origin, or behind those who wait for a slot of its rate limit.
---- include now keys wake push held listed leave_places enter
--- Answers ok, absent (not in that registry), gone (no such job), started (it runs), broken (no hash).
+--- include now keys wake push held listed leave_places enter guarded
+-- Answers ok, absent (not in that registry), gone (no such job), started (it runs), broken (no hash; or a key of its
+-- queue or rate limit is of another type: then the job is set aside).
 local function requeue_job(registry, id, front)
   local job = job_key(id)
   local old = redis.pcall('HMGET', job, 'status', 'origin', 'execution', 'ttl', 'rate_limit_key', 'slot_of')
@@ -22,11 +23,13 @@ local function requeue_job(registry, id, front)
   leave_failed(id, old[1])
   if old[6] then leave_slots(id, old[6]) end
   redis.call('HDEL', job, 'started_at', 'ended_at', 'exc_info', 'lost', 'lost_at', 'again', 'slot_of')
-  redis.call('SADD', '@prefix@:queues', queue_key(origin))
-  if old[1] ~= 'queued' or not listed_at(queue_key(origin), id) then
+  local entered = guarded(origin, id, function()
+    if old[1] == 'queued' and listed_at(queue_key(origin), id) then return end
     if old[5] then redis.call('HSET', job, 'enqueue_at_front', front and 1 or 0) end
     enter(id, origin, front)
-  end
+  end)
+  if not entered then return 'broken' end
+  redis.pcall('SADD', '@prefix@:queues', queue_key(origin)) -- it stands in its queue, whatever that key is
   expire_waiting(id, old[4])
   return 'ok'
 end

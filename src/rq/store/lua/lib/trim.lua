@@ -2,8 +2,8 @@
 --- include keys
 -- By the end of their time, so those that are kept for ever (negative scores) stay. A few at once: the next failure goes on.
 local function trim(failed, keep, newest)
-  local number = redis.pcall('ZCARD', failed)
-  local surplus = keep > 0 and type(number) == 'number' and math.min(number - keep, 10) or 0
+  local number = keep > 0 and redis.pcall('ZCARD', failed)
+  local surplus = type(number) == 'number' and math.min(number - keep, 10) or 0
   if surplus <= 0 then return end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', failed, 0, '+inf', 'LIMIT', 0, surplus + 1)) do
     if id ~= newest and surplus > 0 then

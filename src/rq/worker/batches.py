@@ -1,0 +1,165 @@
+"""Batches in the worker's own process: short jobs claimed together, run in order, and settled together.
+
+When one of them turns out long, the overseer, a thread, settles what has ended and hands back what has not begun. It
+holds the lock of the main thread, which is free only while user code runs: so neither sees the other half-way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from rq.connections import rebuild
+from rq.defaults import SOCKET_TIMEOUT
+from rq.executors.base import Running
+from rq.failure.notify import Settlement
+from rq.rules.batching import BatchSize
+from rq.rules.lease import Lease
+from rq.store.call import Line, is_weather
+from rq.supervision.gate import passage
+from rq.worker import ended as after
+from rq.worker.together import Together
+
+
+class Batches:
+    """The batches of one loop whose executor is inline."""
+
+    def __init__(self, loop: Any, seconds: float) -> None:
+        self._loop, self._bound = loop, seconds
+        self.sizes = BatchSize(seconds)
+        self._rest: deque[Running] = deque()
+        self._opened_at: float | None = None
+        self._lock = threading.Lock()  # held by the main thread, but for the time that user code takes
+        self._lock.acquire()
+        self._is_open, self._stop = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self._line = Line(rebuild(loop.worker.connection, socket_timeout=SOCKET_TIMEOUT))
+        self._in_hand: list[Settlement] = []
+        self._told: list[tuple[list[Settlement], list[Any]]] = []
+
+    # --- in the main thread -------------------------------------------------------------------------------------
+
+    def run(self, claimed: list[Running]) -> None:
+        """Run them in order, as long as there is time; what is left over goes back."""
+        self._rest.extend(claimed)
+        began = self._opened_at = time.monotonic()
+        self._watch()
+        number = 0
+        while self._rest and not self._loop.is_leaving() and time.monotonic() - began < self._bound:
+            self._carry_out(self._rest.popleft())
+            number += 1
+        self._opened_at = None
+        self.sizes.learn(number, time.monotonic() - began)
+        self._tell()
+        while self._rest:
+            self._hand_back(self._rest.pop())  # the last one first, for the front of the queue
+
+    def _carry_out(self, running: Running) -> None:
+        loop = self._loop
+        if running.watch.lost:
+            loop.forget(running)  # canceled before its turn
+        elif running.watch.stop_requested:
+            after.stopped(loop, running)
+        else:
+            loop._carry_out(running)
+            self._tell()
+
+    def _hand_back(self, running: Running) -> None:
+        self._loop.outbox.emit(after.handed_back(running))
+        self._loop.forget(running)
+
+    @contextlib.contextmanager
+    def user_code(self) -> Iterator[None]:
+        """The main thread is in somebody else's code."""
+        self._lock.release()
+        try:
+            yield
+        finally:
+            self._lock.acquire()
+
+    def _tell(self) -> None:
+        while self._told:
+            settled, replies = self._told.pop(0)
+            self._loop.talk.told(settled, replies)
+
+    def leases(self) -> list[Lease]:
+        """Of outcomes that the overseer is about to store."""
+        return [one.lease for one in list(self._in_hand)]
+
+    def _watch(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._oversee, name='rq-overseer', daemon=True)
+            self._thread.start()
+        if not self._is_open.is_set():
+            self._is_open.set()
+
+    def close(self) -> None:
+        """End the overseer."""
+        self._stop.set()
+        self._is_open.set()
+        self._lock.release()
+        if self._thread is not None:
+            self._thread.join(SOCKET_TIMEOUT + 1)
+        self._line.drop()
+
+    # --- the overseer -------------------------------------------------------------------------------------------
+
+    def _oversee(self) -> None:
+        while self._is_open.wait() and not self._stop.is_set():
+            opened_at = self._opened_at
+            if opened_at is None:
+                self._is_open.clear()
+                if self._opened_at is not None:
+                    self._is_open.set()  # one was opened in between
+                continue
+            left = opened_at + self._bound - time.monotonic()
+            if left > 0:
+                self._stop.wait(left)
+            elif self._rest or self._loop.outbox.waiting:
+                with self._lock:
+                    if self._opened_at == opened_at and not self._stop.is_set():
+                        self._break_up()
+            else:
+                self._stop.wait(self._bound)
+
+    def _break_up(self) -> None:
+        """A job takes long: the others must not wait for it."""
+        held = self._loop.outbox.waiting
+        rest, settled = list(self._rest), held[:]
+        back = [after.handed_back(running) for running in reversed(rest)]
+        self._in_hand = settled
+        del held[: len(settled)]
+        self._rest.clear()
+        try:
+            with passage():
+                together = Together(settled)
+                size = len(together.calls)
+                replies = self._line.ask(*together.calls, *(one.call for one in back))
+        except Exception as error:
+            self._line.drop()
+            held[:0] = settled
+            self._rest.extend(rest)
+            for running in rest:
+                running.is_doubtful = True  # it may have gone back all the same
+            if not is_weather(error):
+                self._loop.inbox.words.append((40, f'a batch could not be broken up: {type(error).__name__}: {error}'))
+            self._stop.wait(self._bound)
+            return
+        finally:
+            self._in_hand = []
+        self._sort(settled, together.answers(replies[:size]))
+        for running in rest:
+            self._loop.running.pop(running.lease.execution, None)
+            self._loop._claimed.pop(running.lease.job_id, None)
+            running.ended = True
+
+    def _sort(self, settled: list[Settlement], answers: list[Any]) -> None:
+        """Who must be asked for alone goes back to those that wait."""
+        pairs = list(zip(settled, answers, strict=True))
+        self._loop.outbox.waiting[:0] = [one for one, answer in pairs if answer is None]
+        done = [(one, answer) for one, answer in pairs if answer is not None]
+        self._told.append(([one for one, _ in done], [answer for _, answer in done]))
