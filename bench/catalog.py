@@ -75,17 +75,30 @@ OURS = Peer(
     ('rq', 'hiredis', 'setproctitle'),
     (
         Variant('fork', 'rq worker', ('fresh', 'latency'), 400, 'the default', isolation='fresh'),
-        Variant('inline', 'rq worker --executor inline', ONE, 4000, 'in the worker itself'),
-        Variant('prefork', 'rq worker --executor prefork', ONE, 3000, 'one horse used again'),
-        Variant('inline, batches', 'rq worker --executor inline --batch-ms 20', ('batched',), 10000, '--batch-ms 20'),
-        Variant('prefork, batches', 'rq worker --executor prefork --batch-ms 20', ('batched',), 10000, '--batch-ms 20'),
-        Variant('2 inline', 'rq worker-pool -n 2 --executor inline', ('cores',), 7000, 'one by one'),
-        Variant('2 inline, batches', 'rq worker-pool -n 2 --executor inline --batch-ms 20', ('cores',), 15000),
-        Variant('2 horses', 'rq worker --executor prefork --concurrency 2', ('cores',), 5000, 'one worker'),
-        Variant('2 prefork', 'rq worker-pool -n 2 --executor prefork --batch-ms 20', ('cores',), 10000, 'batches'),
+        Variant('inline', 'rq worker -q --executor inline', ONE, 4000, 'in the worker itself'),
+        Variant('prefork', 'rq worker -q --executor prefork', ONE, 3000, 'one horse used again'),
+        Variant(
+            'inline, batches', 'rq worker -q --executor inline --batch-ms 20', ('batched',), 10000, '--batch-ms 20'
+        ),
+        Variant(
+            'prefork, batches', 'rq worker -q --executor prefork --batch-ms 20', ('batched',), 10000, '--batch-ms 20'
+        ),
+        Variant('2 inline', 'rq worker-pool -q -n 2 --executor inline', ('cores',), 7000, 'one by one'),
+        Variant('2 inline, batches', 'rq worker-pool -q -n 2 --executor inline --batch-ms 20', ('cores',), 15000),
+        Variant('2 horses', 'rq worker -q --executor prefork --concurrency 2', ('cores',), 5000, 'one worker'),
+        Variant('2 prefork', 'rq worker-pool -q -n 2 --executor prefork --batch-ms 20', ('cores',), 10000, 'batches'),
         Variant('threads', 'rq worker --executor thread --concurrency 100', ('io',), 2000, '100', isolation='threads'),
         Variant(
             'async', 'rq worker --executor async --concurrency 100', ('io',), 2000, '100', COROUTINES, 'coroutines'
+        ),
+        Variant(
+            '2 async',
+            'rq worker-pool -q -n 2 --executor async --concurrency 100',
+            ('cores',),
+            15000,
+            '100 each',
+            COROUTINES,
+            'coroutines',
         ),
         Variant('producer', '', PRODUCERS, 10000),
     ),

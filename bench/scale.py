@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import jobs
+import scale_jobs as jobs
 from click.testing import CliRunner
 from search import Server
 

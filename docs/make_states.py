@@ -18,7 +18,7 @@ def diagram() -> str:
         if len(sources) > MANY:
             missing = sorted(EVERY - move.sources)
             sources, label = ['anywhere'], verb + (f' (not from {", ".join(missing)})' if missing else '')
-        for source in sources:
+        for source in sources or ['[*]']:  # a verb for jobs that are new
             for target in sorted(move.targets) or ['[*]']:
                 # enqueueing a running job leaves it running, and marks it to be queued afterwards
                 origin = 'started' if (verb, target) == ('enqueue', 'started') else source

@@ -15,7 +15,7 @@ import time
 from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rq.timeouts import BaseDeathPenalty, JobTimeoutException, raise_in_thread, with_message
@@ -196,7 +196,8 @@ class _Timer:
         while self._heap and (self._heap[0][2].is_over or self._heap[0][0] <= time.monotonic()):
             alarm = heapq.heappop(self._heap)[2]
             if not alarm.is_over:
-                alarm.fire()
+                with suppress(Exception):  # of one, the limits of all others must not be lost
+                    alarm.fire()
         return self._heap[0][0] if self._heap else math.inf
 
 

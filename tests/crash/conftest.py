@@ -10,6 +10,7 @@ from redis import Redis
 from rq import Queue
 from tests.conftest import PrivateServer
 from tests.crash.beside import flowing
+from tests.crash.crowd import EXECUTORS, TOLD, Crowd
 from tests.crash.driver import Crew, Fleet, Witness
 from tests.crash.proxy import Proxy
 from tests.crash.servers import Mortal, Pair
@@ -49,6 +50,18 @@ def beside(fleet: Fleet, redis: Redis) -> Iterator[Crew]:
 def queue(redis: Redis) -> Queue:
     """The queue `q`."""
     return Queue('q', connection=redis)
+
+
+@pytest.fixture
+def crowd(redis: Redis, queue: Queue, witness: Witness) -> Crowd:
+    """Many jobs."""
+    return Crowd(redis, queue, witness)
+
+
+@pytest.fixture
+def start(fleet: Fleet) -> Callable[..., Crew]:
+    """Starts a worker with the words of an executor, and with a handler that tells."""
+    return lambda executor, *words, **more: fleet.start(*EXECUTORS[executor], *TOLD, *words, **more)
 
 
 @pytest.fixture

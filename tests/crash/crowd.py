@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
 from redis import Redis
 
 from rq import Queue, Retry
@@ -22,6 +23,7 @@ EXECUTORS = {
     'batches': ('--executor', 'prefork', '--batch-ms', '50'),
 }
 IN_BATCHES = ('inline', 'batches')
+EACH = pytest.mark.parametrize('executor', EXECUTORS)
 TOLD = ('--exception-handler', 'tests.crash.jobs.told')
 
 
@@ -103,3 +105,15 @@ def run_out(redis: Redis, *crews: Crew) -> set[str]:
             redis.zadd(keys.leases('q'), {member: 1}, xx=True)
             held.add(member.decode().rpartition(':')[0])
     return held
+
+
+def ended(job: Job, status: str, timeout: float = 15) -> str:
+    """Wait for its end; the text of its only record."""
+    wait_until(lambda: job.get_status() == status, timeout, f'job {job.id} is {status}')
+    [result] = job.results()
+    return result.exc_string or ''
+
+
+def told(witness: Witness, job: Job) -> list[str]:
+    """What the handler was told of it."""
+    return [line.event for line in witness.lines(who=job.id) if line.event.startswith('told')]

@@ -147,8 +147,20 @@ def test_whoever_runs_is_killed_alone(stage: Stage) -> None:
     stage.all_end(1)
     stage.stable.kill(jobs[1])
     stage.all_end(3)
-    assert names(stage.ended) == ['a', 'b', 'c']
-    assert os.WTERMSIG(stage.ended[1].raw_status or 0) == signal.SIGKILL and stage.ended[2].unbegun
+    assert names(stage.ended) == ['a', 'c', 'b'] and stage.ended[1].unbegun
+    assert os.WTERMSIG(stage.ended[2].raw_status or 0) == signal.SIGKILL
+
+
+def test_whoever_has_ended_unheard_takes_nobody_along(stage: Stage) -> None:
+    """It is to be killed, but the horse is at the next one already."""
+    jobs = stage.batch(Task('a'), Task('b', 'waits'), Task('c'))
+    wait_until((stage.place / 'b').exists, 10, 'b begins')
+    stage.stable.kill(jobs[0])
+    (stage.place / 'go').touch()
+    stage.all_end(3)
+    assert {one.running.job.name: (one.reported, one.unbegun) for one in stage.ended} == {
+        'a': (True, False), 'b': (True, False), 'c': (False, True),
+    }  # fmt: skip
 
 
 def test_time_begins_with_the_turn(stage: Stage) -> None:

@@ -181,8 +181,7 @@ class History:
             job = self.jobs[job_id] = Modelled('created', queue)
         self.moves('schedule', job_id, 'scheduled')
         self.unlist(job_id)
-        job.queue, job.due, job.lost, job.description = queue, due, 0, record.description
-        job.alone = False
+        job.queue, job.due, job.lost, job.description, job.alone = queue, due, 0, record.description, False
 
     def claim(self):
         worker, queues, count = self.any(WORKERS), self.random.sample(QUEUES, 2), self.any((1, 1, 2))
@@ -210,9 +209,7 @@ class History:
     def wanted(self, queues: list[str], count: int) -> list[str]:
         """Who is next: one that is to be alone by itself, the others together."""
         listed = [job_id for queue in queues for job_id in self.lists[queue]][:count]
-        if listed and self.jobs[listed[0]].alone:
-            return listed[:1]
-        return list(takewhile(lambda job_id: not self.jobs[job_id].alone, listed))
+        return list(takewhile(lambda job_id: not self.jobs[job_id].alone, listed)) or listed[:1]
 
     @property
     def leases(self) -> list[Lease]:

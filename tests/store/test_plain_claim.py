@@ -18,11 +18,18 @@ KINDS = [
 
 
 def place(redis, kind, number):
-    """A job of a kind at the end of the queue; jobs of the same number have the same id."""
-    job_id = f'a:b {number}' if kind == 'odd id' else f'j{number}'
+    """A job at the end of the queue; jobs of the same number have the same id."""
     words = {'timeout': {'timeout': 7}, 'no limit': {'timeout': -1}, 'endless': {'timeout': 10**9}, 'ttl': {'ttl': 90}}
-    enqueue(redis, job_id, **words.get(kind, {}))
-    key = keys.job(job_id)
+    enqueue(redis, id_of(kind, number), **words.get(kind, {}))
+
+
+def id_of(kind, number):
+    return f'a:b {number}' if kind == 'odd id' else f'j{number}'
+
+
+def change(redis, kind, number):
+    """It becomes a job of its kind."""
+    key = keys.job(id_of(kind, number))
     if kind == 'gone':
         redis.delete(key)
     elif kind == 'of no type':
@@ -34,7 +41,7 @@ def place(redis, kind, number):
         redis.sadd(f'{key}:dependents', 'waits')
         redis.expire(f'{key}:dependents', 50)
     elif kind == 'twice':
-        redis.rpush(keys.queue('q'), job_id)
+        redis.rpush(keys.queue('q'), id_of(kind, number))
     else:
         fields = {
             'other origin': {'origin': 'r'}, 'created': {'status': 'created'}, 'started': {'status': 'started'},
@@ -43,6 +50,12 @@ def place(redis, kind, number):
         }.get(kind)  # fmt: skip
         if fields:
             redis.hset(key, mapping=fields)
+
+
+def known(redis):
+    """The worker is in the books."""
+    redis.hset(keys.worker('w'), 'state', 'idle')
+    redis.expire(keys.worker('w'), 480)
 
 
 def seen(redis, call):
@@ -62,7 +75,7 @@ def both_ways(redis, before, **words):
     for way in (lambda call: call, lambda call: at_length(call, 'claim_plain')):
         redis.flushall()
         before()
-        call = claim.claim('w', words.pop('queues', ('q',)), ['e1', 'e2', 'e3', 'e4'], now=NOW, **words)
+        call = claim.claim('w', ('q',), ['e1', 'e2', 'e3', 'e4'], now=NOW, **words)
         found.append(seen(redis, way(call)))
     return found
 
@@ -76,10 +89,11 @@ def both_ways(redis, before, **words):
 def test_both_ways_take_the_same(redis, kinds, words, born):
     def before():
         if born:
-            redis.hset(keys.worker('w'), 'state', 'idle')
-            redis.expire(keys.worker('w'), 480)
+            known(redis)
         for kind, number in kinds:
             place(redis, kind, number)
+        for kind, number in sorted(kinds, key=lambda one: one[0] == 'of no type'):
+            change(redis, kind, number)
 
     short, long = both_ways(redis, before, **words)
     assert short == long
@@ -90,7 +104,7 @@ def test_a_job_that_lasts_keeps_those_who_wait_for_it(redis):
     enqueue(redis)
     redis.sadd(f'{JOB}:dependents', 'waits')
     redis.expire(f'{JOB}:dependents', 50)
-    redis.hset(keys.worker('w'), 'state', 'idle')
+    known(redis)
     claims(redis)
     assert redis.ttl(f'{JOB}:dependents') == -1
 
@@ -98,7 +112,7 @@ def test_a_job_that_lasts_keeps_those_who_wait_for_it(redis):
 @pytest.mark.parametrize('kind', ['execution', 'executions'])
 def test_a_broken_book_of_one_job_leaves_no_claim_on_another(redis, kind):
     """What the short way had written for those behind it is gone: they get other executions."""
-    redis.hset(keys.worker('w'), 'state', 'idle')
+    known(redis)
     for number in range(4):
         enqueue(redis, f'j{number}')
     redis.set(keys.executions('j1') if kind == 'executions' else keys.execution('j1', 'e2'), 'x')
@@ -110,7 +124,7 @@ def test_a_broken_book_of_one_job_leaves_no_claim_on_another(redis, kind):
 
 
 def test_a_broken_wip_set_takes_nothing_and_loses_nothing(redis):
-    redis.hset(keys.worker('w'), 'state', 'idle')
+    known(redis)
     for number in range(3):
         enqueue(redis, f'j{number}')
     redis.set(WIP, 'x')
@@ -149,7 +163,7 @@ def started_lease(one):
 
 def test_the_same_queue_twice_and_one_without_a_name(redis):
     def before():
-        redis.hset(keys.worker('w'), 'state', 'idle')
+        known(redis)
         for number in range(3):
             enqueue(redis, f'j{number}')
         enqueue(redis, 'k', 'r')

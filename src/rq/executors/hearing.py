@@ -180,10 +180,10 @@ class Hearing:
         horse = self._horse_of(running)
         if horse is None:
             return
-        if horse.running is not running:
+        if len(horse.line) > 1:
             back = horse.take_back()
             self._returned += [Ended(one, unbegun=True) for one in back]
-            if any(one is running for one in back):
-                return
+            if horse.line[-1] is not running:
+                return  # it is among them; or one behind it has begun: then it has ended, and its report is on its way
         if not horse.is_dead():
             tree.kill_tree(horse.pid, signum)

@@ -16,7 +16,7 @@ from typing import Any, cast
 from rq.defaults import KILL_GRACE
 from rq.executors.base import Ended, Running
 from rq.executors.chime import Chime
-from rq.executors.slots import Ride, Slot, Taken
+from rq.executors.slots import AGAIN, Ride, Slot, Taken
 from rq.executors.threads import Threads
 from rq.executors.turning import Turning
 from rq.failure.notify import Settlement
@@ -81,20 +81,20 @@ class Pool:
 
     def start(self, running: Running) -> None:
         """Run the job: on the event loop if it is known to belong there, else in a thread, which finds out."""
-        ride = self._enter(Ride(running, self._perform))
-        try:
-            (self._turning.start if self._craft.is_awaited(running) else self._threads.put)(ride)
-        except OSError:
-            del self._rides[running.lease.execution]
-            raise
+        begin = self._turning.start if self._craft.is_awaited(running) else self._threads.put
+        self._enter(Ride(running, self._perform), begin)
 
     def resume(self, running: Running) -> None:
         """Take the failure's steps in a thread, even if all slots are taken."""
-        self._threads.put(self._enter(Ride(running, self._fail)))
+        self._enter(Ride(running, self._fail), self._threads.put)
 
-    def _enter(self, ride: Ride) -> Ride:
+    def _enter(self, ride: Ride, begin: Callable[[Ride], None]) -> None:
         self._rides[ride.running.lease.execution] = ride
-        return ride
+        try:
+            begin(ride)
+        except OSError:
+            del self._rides[ride.running.lease.execution]
+            raise
 
     def poll(self) -> list[Ended]:
         """What has ended, or is given up."""
@@ -104,8 +104,8 @@ class Pool:
             ride, has_ended = self._over.popleft()
             if has_ended:
                 self._left_behind.discard(ride)
-            if not ride.is_given_up:
-                ride.is_given_up = not has_ended
+            if not ride.is_given_up and not ride.is_over:  # it may have ended just before it was given up
+                ride.is_given_up, ride.is_over = not has_ended, has_ended
                 ended.append(ride.ended if has_ended else Ended(ride.running))
                 self._forget(ride, has_ended)
         return ended
@@ -159,7 +159,7 @@ class Pool:
         for slot in self._slots:
             slot.close()
         self._craft.close()
-        if not self._left_behind:  # else one of them may still ring
+        if not self._left_behind and not self._rides:  # else one of them may still ring
             self._chime.close()
 
     # --- in a thread --------------------------------------------------------------------------------------------
@@ -292,7 +292,10 @@ class Pool:
 
     def _hand_over(self, ride: Ride, work: Callable[[Ride], None]) -> None:
         ride.work, ride.task = work, None
-        self._threads.put(ride)
+        try:
+            self._threads.put(ride)
+        except OSError:  # no thread can be started now
+            self._turning.loop.call_later(AGAIN, self._hand_over, ride, work)
 
 
 def _end_in_time(ride: Ride) -> None:

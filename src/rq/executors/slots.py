@@ -37,6 +37,7 @@ class Ride:
         self.is_begun = False
         self.is_over_time = False
         self.is_taken = False  # to be ended
+        self.is_over = False  # it has ended, and that was told
         self.is_given_up = False  # it did not end, or nobody wants to know how
         self.patience: Any = None  # the timer that gives it up
 

@@ -26,9 +26,9 @@ class Threads:
     def put(self, work: Any) -> None:
         """Have it carried; `OSError` when there can be no thread at all."""
         with self._lock:
-            self._wanted += 1
-            if self._wanted > len(self._threads) and (self._at_most is None or len(self._threads) < self._at_most):
+            if self._wanted >= len(self._threads) and (self._at_most is None or len(self._threads) < self._at_most):
                 self._grow()
+            self._wanted += 1
         self._queue.put(work)
 
     def _grow(self) -> None:

@@ -10,6 +10,7 @@ import importlib
 import inspect
 import re
 import secrets
+import sys
 import warnings
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, cast
@@ -46,6 +47,10 @@ def resolve_function_reference(func: Any) -> tuple[Any, str]:
 
 def import_attribute(name: str) -> Callable[..., Any]:
     """The object a dotted name leads to: module, class, function, method or builtin."""
+    module_name, _, attribute = name.rpartition('.')
+    module = sys.modules.get(module_name)
+    if module is not None and attribute in vars(module) and not _is_half(module):
+        return cast('Callable[..., Any]', vars(module)[attribute])  # the usual case
     parts = name.split('.')
     if not all(parts):
         raise NotImportableError(f"Cannot import {name!r}: a dotted name like 'package.module.function' is needed")
@@ -64,6 +69,11 @@ def import_attribute(name: str) -> Callable[..., Any]:
             'install it, or put its folder on sys.path (PYTHONPATH, or --path of the worker)'
         )
     return cast('Callable[..., Any]', module)
+
+
+def _is_half(module: Any) -> bool:
+    """Whether another thread is importing it at this moment."""
+    return bool(getattr(getattr(module, '__spec__', None), '_initializing', False))
 
 
 def _import_module(module_name: str, wanted: str) -> Any | None:

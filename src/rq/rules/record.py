@@ -6,6 +6,7 @@ How the attributes become hash fields is `store/codec.py`; what a job may do nex
 from __future__ import annotations
 
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from rq.defaults import UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
@@ -33,6 +34,7 @@ TOUCHABLE = (
     'repeat_intervals',
 )
 
+_touchable_of = itemgetter(*TOUCHABLE)
 
 #: What a copy of a job has from it, beside call, notes and retries; all else is of the one job's own life.
 SETTINGS = (
@@ -236,9 +238,14 @@ class JobRecord(Payload):
     def touched_since(self, before: dict[str, Any]) -> dict[str, Any]:
         """Attributes of `TOUCHABLE` that differ from an earlier `snapshot`."""
         now = self.__dict__
-        return {name: now[name] for name in TOUCHABLE if now[name] != before[name]} if before else {}
+        if not before or _touchable_of(now) == tuple(before.values()):
+            return {}
+        return {name: now[name] for name in TOUCHABLE if now[name] != before[name]}
 
     def snapshot(self) -> dict[str, Any]:
         """The values of `TOUCHABLE` as they are now; lists are copied."""
-        now = self.__dict__
-        return {name: list(now[name]) if isinstance(now[name], list) else now[name] for name in TOUCHABLE}
+        values = dict(zip(TOUCHABLE, _touchable_of(self.__dict__), strict=True))
+        for name in ('retry_intervals', 'repeat_intervals'):
+            if values[name] is not None:
+                values[name] = list(values[name])
+        return values

@@ -149,19 +149,13 @@ class BaseWorker(Parts, Outcomes, Attempts, Books, Maintenance, Stopping, Probed
         self._choose_parts(executor, concurrency, batch_ms)
         self._take_words_on_failure(work_horse_killed_handler, final_failure_handlers, default_retry)
         self.validate_queues()
-        self._start_state()
-        self._introduce(prepare_for_work)
+        self._start_state(prepare_for_work)
 
     def _take_times(self, result_ttl: int | None, maintenance_interval: int, monitoring_interval: int) -> None:
         self.default_result_ttl = DEFAULT_RESULT_TTL if result_ttl is None else result_ttl
         self.maintenance_interval, self.job_monitoring_interval = maintenance_interval, monitoring_interval
 
-    def _introduce(self, prepare_for_work: bool) -> None:
-        if prepare_for_work:
-            self.hostname, self.pid = life.hostname(), os.getpid()
-            self.ip_address = life.client_address(self.connection, self.name, logger)
-
-    def _start_state(self) -> None:
+    def _start_state(self, introduced: bool) -> None:
         self.log = logger
         self.hostname, self.pid, self.ip_address = None, None, 'unknown'
         self.version, self.python_version = VERSION, sys.version
@@ -197,6 +191,9 @@ class BaseWorker(Parts, Outcomes, Attempts, Books, Maintenance, Stopping, Probed
         self._loop: Loop | None = None
         self.outbox: Outbox = self.direct_outbox()
         life.allow_waiting(self.connection, self.connection_timeout)
+        if introduced:
+            self.hostname, self.pid = life.hostname(), os.getpid()
+            self.ip_address = life.client_address(self.connection, self.name, logger)
 
     def _queues_of(self, queues: Any) -> list[Any]:
         found = []
@@ -363,6 +360,8 @@ class BaseWorker(Parts, Outcomes, Attempts, Books, Maintenance, Stopping, Probed
     def announce_job(self, job: Any, queue: Any) -> None:
         """Say which job begins."""
         self.procline(f'Running {job.id} from {queue.name}')
+        if not self.log.isEnabledFor(logging.INFO):
+            return
         what = scrub(str(job.description or '')[:2000])[:300] if self.log_job_description else ''
         words = f'{what} ({job.id})' if what else job.id
         self.log.info('%s', shown(f'{queue.name}: {words}'))

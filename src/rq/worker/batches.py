@@ -19,7 +19,8 @@ from rq.executors.base import Running
 from rq.failure.notify import Settlement
 from rq.rules.batching import BatchSize
 from rq.rules.lease import Lease
-from rq.store.call import Line, is_weather
+from rq.store import claim
+from rq.store.call import Call, Line, is_weather
 from rq.supervision.gate import passage
 from rq.worker import ended as after
 from rq.worker.together import Together
@@ -33,13 +34,15 @@ class Batches:
         self.sizes = BatchSize(seconds)
         self._rest: deque[Running] = deque()
         self._opened_at: float | None = None
-        self._lock = threading.Lock()  # held by the main thread, but for the time that user code takes
+        self._lock = threading.RLock()  # held by the main thread, but for the time that user code takes
         self._lock.acquire()
         self._is_open, self._stop = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._line = Line(rebuild(loop.worker.connection, socket_timeout=SOCKET_TIMEOUT))
         self._in_hand: list[Settlement] = []
         self._told: list[tuple[list[Settlement], list[Any]]] = []
+        self._gone: list[Running] = []  # handed back by the overseer
+        self._long: Running | None = None  # it has turned out long, and the store knows that it has begun
 
     # --- in the main thread -------------------------------------------------------------------------------------
 
@@ -49,14 +52,28 @@ class Batches:
         began = self._opened_at = time.monotonic()
         self._watch()
         number = 0
-        while self._rest and not self._loop.is_leaving() and time.monotonic() - began < self._bound:
-            self._carry_out(self._rest.popleft())
-            number += 1
-        self._opened_at = None
+        try:
+            # the first one in any case: else a slow machine would only take and hand back
+            while self._rest and not self._loop.is_leaving() and (not number or time.monotonic() - began < self._bound):
+                number += 1
+                self._carry_out(self._rest.popleft())
+        except BaseException:
+            self._come_back()
+            self._put_back()
+            self._loop.talk.try_to_settle(self._loop.outbox.waiting)  # what has ended must not be done again
+            raise
         self.sizes.learn(number, time.monotonic() - began)
+        self._put_back()
+
+    def _put_back(self) -> None:
+        self._opened_at = None
         self._tell()
+        back = []
         while self._rest:
-            self._hand_back(self._rest.pop())  # the last one first, for the front of the queue
+            running = self._rest.pop()  # the last one first, for the front of the queue
+            back.append(after.handed_back(running))
+            self._loop.forget(running)
+        self._loop.outbox.waiting[:0] = back  # before the one that was interrupted, which belongs in front of them
 
     def _carry_out(self, running: Running) -> None:
         loop = self._loop
@@ -68,23 +85,33 @@ class Batches:
             loop._carry_out(running)
             self._tell()
 
-    def _hand_back(self, running: Running) -> None:
-        self._loop.outbox.emit(after.handed_back(running))
-        self._loop.forget(running)
-
     @contextlib.contextmanager
     def user_code(self) -> Iterator[None]:
         """The main thread is in somebody else's code."""
-        self._lock.release()
         try:
+            self._lock.release()
             yield
         finally:
-            self._lock.acquire()
+            self._come_back()
+
+    def _come_back(self) -> None:
+        """Have the lock again. A signal may raise at any place of this, also right after the lock was taken."""
+        struck = None
+        while True:
+            try:
+                self._lock.acquire()
+                break
+            except BaseException as error:
+                struck = error
+        if struck is not None:
+            raise struck
 
     def _tell(self) -> None:
         while self._told:
             settled, replies = self._told.pop(0)
             self._loop.talk.told(settled, replies)
+        while self._gone:
+            self._loop.forget(self._gone.pop())
 
     def leases(self) -> list[Lease]:
         """Of outcomes that the overseer is about to store."""
@@ -101,7 +128,9 @@ class Batches:
         """End the overseer."""
         self._stop.set()
         self._is_open.set()
-        self._lock.release()
+        with contextlib.suppress(RuntimeError):
+            while True:
+                self._lock.release()  # until it is not ours
         if self._thread is not None:
             self._thread.join(SOCKET_TIMEOUT + 1)
         self._line.drop()
@@ -119,7 +148,7 @@ class Batches:
             left = opened_at + self._bound - time.monotonic()
             if left > 0:
                 self._stop.wait(left)
-            elif self._rest or self._loop.outbox.waiting:
+            elif self._rest or self._loop.outbox.waiting or self._loop._main is not self._long:
                 with self._lock:
                     if self._opened_at == opened_at and not self._stop.is_set():
                         self._break_up()
@@ -136,11 +165,9 @@ class Batches:
         self._rest.clear()
         try:
             with passage():
-                together = Together(settled)
-                size = len(together.calls)
-                replies = self._line.ask(*together.calls, *(one.call for one in back))
+                answers = self._write(settled, back)
+                self._long = self._loop._main
         except Exception as error:
-            self._line.drop()
             held[:0] = settled
             self._rest.extend(rest)
             for running in rest:
@@ -151,15 +178,22 @@ class Batches:
             return
         finally:
             self._in_hand = []
-        self._sort(settled, together.answers(replies[:size]))
+            self._line.drop()  # idle for long it might lead to a primary of old, and this is rare
+        self._told.append((settled, answers))
         for running in rest:
             self._loop.running.pop(running.lease.execution, None)
             self._loop._claimed.pop(running.lease.job_id, None)
-            running.ended = True
+        self._gone += rest
 
-    def _sort(self, settled: list[Settlement], answers: list[Any]) -> None:
-        """Who must be asked for alone goes back to those that wait."""
-        pairs = list(zip(settled, answers, strict=True))
-        self._loop.outbox.waiting[:0] = [one for one, answer in pairs if answer is None]
-        done = [(one, answer) for one, answer in pairs if answer is not None]
-        self._told.append(([one for one, _ in done], [answer for _, answer in done]))
+    def _write(self, settled: list[Settlement], back: list[Settlement]) -> list[Any]:
+        """The answers; also of those that must be asked for by themselves, who would come here again at once."""
+        self._loop.talk.limit(settled)
+        together = Together(settled)
+        size, main = len(together.calls), self._loop._main
+        long: list[Call[Any]] = [] if main is None else [claim.begin(main.lease)]  # its loss would be its own
+        answers = together.answers(self._line.ask(*together.calls, *(one.call for one in back), *long)[:size])
+        alone = [number for number, answer in enumerate(answers) if answer is None]
+        if alone:
+            for number, reply in zip(alone, self._line.ask(*(settled[number].call for number in alone)), strict=True):
+                answers[number] = reply
+        return answers

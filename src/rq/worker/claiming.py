@@ -111,10 +111,7 @@ class Conversation:
     ) -> list[Any]:
         """In one round trip: an answer for each outcome, and the reply of one more call, made anew for each try."""
         refusals = Refusals(self._worker, self.client, waiting)
-        if self._worker.max_failed_jobs:
-            for one in waiting:
-                if one.verb in ('fail', 'stop'):
-                    one.words['keep'] = self._worker.max_failed_jobs
+        self.limit(waiting)
 
         def send() -> tuple[list[Any], list[Any]]:
             self.asked_at = time.monotonic()
@@ -135,6 +132,13 @@ class Conversation:
             for number, reply in zip(alone, replies, strict=True):
                 answers[number] = reply
         return [*answers, *rest]
+
+    def limit(self, waiting: list[Settlement]) -> None:
+        """With each failure goes how many of them its queue keeps."""
+        if self._worker.max_failed_jobs:
+            for one in waiting:
+                if one.verb in ('fail', 'stop'):
+                    one.words['keep'] = self._worker.max_failed_jobs
 
     def next(
         self,
@@ -185,7 +189,13 @@ class Conversation:
 
     def promote(self, queues: list[str]) -> int:
         """Queue what is due; returns how many."""
-        return sum(self.patiently(*(promote.promote_due(queue, 1000) for queue in queues)))
+        total = 0
+        while True:
+            replies = self.patiently(*(promote.promote_due(queue, promote.BATCH) for queue in queues))
+            handled = [number for number in replies if isinstance(number, int)]
+            total += sum(handled)
+            if max(handled, default=0) < promote.BATCH:
+                return total
 
     def rescue(self, queues: list[str], lease_seconds: float) -> list[tuple[str, claim.Orphan]]:
         """Adopt a few executions per queue whose workers were lost."""

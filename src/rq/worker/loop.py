@@ -135,9 +135,11 @@ class Loop(Minding, Fetching, SideBySide, Interrupts):
         return bool(self.worker._stop_requested) or (self.max_jobs is not None and self.jobs_done >= self.max_jobs)
 
     def _finish(self) -> None:
-        """Let orphans under way come to their end, and store what is held."""
+        """Let what is under way come to its end, and store what is held."""
         while self.running:
-            self.attend(LOOK_SECONDS)
+            self._wait_for_place()
+            self._see_to_batches()
+            self.talk.try_to_settle(self.outbox.waiting)  # what has ended does not wait for the others
         for running in self._untouched:
             if self._is_held(running):
                 self.outbox.emit(after.handed_back(running))
@@ -158,7 +160,9 @@ class Loop(Minding, Fetching, SideBySide, Interrupts):
     def leases(self) -> list[Lease]:
         """What the clock must renew; it asks at each of its beats."""
         self.executor.pulse()
-        running = [running.lease for running in list(self.running.values()) if not running.settled]
+        running = [
+            running.lease for running in list(self.running.values()) if not (running.settled or running.watch.unwanted)
+        ]
         running += [one.lease for one in list(self.outbox.waiting)]  # it may take a while until it is stored
         running += self.batches.leases() if self.batches is not None else []
         running += self.inbox.leases(self.worker.name, self.executor.lease_seconds or self.worker.lease_seconds)
@@ -230,7 +234,7 @@ class Loop(Minding, Fetching, SideBySide, Interrupts):
             elif self.grace_is_over:
                 self.interrupted(running)
                 return
-            elif self._is_loose:
+            elif self._is_loose or self.executor.is_inline:
                 self.let_expire([running])
             raise
         except Exception as error:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rq.exceptions import ColdShutdown
 from rq.executors.base import Ended, Running
 from rq.executors.outbox import Held
 from rq.rules import watch
+from rq.store import read
+from rq.store.call import RedisError
 from rq.store.claim import Orphan
 from rq.supervision.bell import Bell
 from rq.supervision.clock import Inbox
@@ -32,6 +34,7 @@ class Minding:
     inbox: Inbox
     orders: Orders
     grace_is_over: bool
+    batch_seconds: float
     turned_at: float
     _warm: bool
     _main: Running | None
@@ -75,12 +78,12 @@ class Minding:
             after.announce_kill(self.worker, running, why)
             self.executor.kill(running)
         ended = self.executor.poll()
+        for one in reversed(ended):  # they go back to the front, so the last one first, and who was interrupted after them
+            if one.unbegun:
+                self.not_begun(one)
         for one in ended:
             if not one.unbegun:
                 self._end(one)
-        for one in reversed(ended):  # they go back to the front, so the last one first
-            if one.unbegun:
-                self.not_begun(one)
         busy = self._main is not None and not self._main.ended
         if self.outbox.waiting and busy and not self.executor.is_inline:
             self.talk.try_to_settle(self.outbox.waiting)
@@ -98,14 +101,27 @@ class Minding:
         for level, words in self.inbox.take('words'):
             worker.log.log(level, 'Worker %s: %s', worker.name, words)
         for execution_id in self.inbox.take('lost'):
-            if execution_id in self.running and not self.running[execution_id].settled:
-                self.running[execution_id].watch.lost = True
+            running = self.running.get(execution_id)
+            if running is not None and not running.settled:
+                running.watch.unwanted = self._is_unwanted(running)
+                running.watch.lost = not running.watch.unwanted
         self.orders.obey()
         if self.inbox.vanished:
             self.inbox.vanished = False
             worker.register_again()
         for queue_name, orphan in self.inbox.take('orphans'):
             self._adopt(queue_name, orphan)
+
+    def _is_unwanted(self, running: Running) -> bool:
+        """Whether it was canceled or deleted while it runs: it goes on to its end, and its outcome is not recorded."""
+        has_begun = not self.batch_seconds or self.executor.pid_of(running) is not None
+        try:
+            return has_begun and read.field(self.worker.connection, running.lease.job_id, 'status') in (
+                None,
+                b'canceled',
+            )
+        except (RedisError, OSError, ValueError):
+            return False
 
     def _adopt(self, queue_name: str, orphan: Orphan) -> None:
         worker = self.worker
@@ -116,12 +132,27 @@ class Minding:
 
     def _end_at_once(self) -> None:
         """Cold shutdown: kill what runs, and let its leases run out now rather than in half a minute."""
-        running = list(self.running.values())
-        for one in running:
-            self.executor.kill(one)
-        self.executor.poll()
-        self.let_expire(running)
+        self._take_outcomes()  # before: of who is given up nothing is taken any more
+        under_way = [one for one in self.running.values() if self.executor.pid_of(one) is not None]
+        for running in list(self.running.values()):
+            self.executor.kill(running)
+        self._take_outcomes()  # it was faster
+        self.let_go(under_way)
         raise ColdShutdown
+
+    def _take_outcomes(self) -> None:
+        for ended in self.executor.poll():
+            if ended.settlement is not None:
+                self._end(ended)
+
+    def let_go(self, under_way: Sequence[Running] = ()) -> None:
+        """Store what has ended, and let others take over at once what has not."""
+        self.talk.try_to_settle(self.outbox.waiting)
+        if self.batch_seconds:  # nobody was told that these had begun
+            for running in [*under_way, *([] if self._main is None else [self._main])]:
+                if not running.ended:
+                    self.talk.begin(running.lease)
+        self.let_expire(list(self.running.values()))
 
     def let_expire(self, running: list[Running]) -> None:
         """Others may take over at once."""

@@ -92,7 +92,7 @@ def _make_stable(worker: Any, loop: Loop, terms: Terms | None = None) -> Executo
 
 
 def _make_prefork(worker: Any, loop: Loop) -> Executor:
-    return _make_stable(worker, loop, Terms(worker.horse_max_jobs, worker.horse_max_memory, worker.horse_max_age))
+    return _make_stable(worker, loop, Terms(worker.horse_max_jobs or None, worker.horse_max_memory, worker.horse_max_age))
 
 
 def _make_spawner(worker: Any, loop: Loop) -> Executor:

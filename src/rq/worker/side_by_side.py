@@ -97,12 +97,23 @@ class SideBySide:
             ready = members if self._launch(members[0]) else []
         else:
             ready = [running for running in members if self._launch(running, starts=False)]
-            self.executor.start_batch(ready)
+            ready = self._start_batch(ready)
         self.jobs_done += len(ready)
         if self.batch_seconds and ready:
             self._open.append(Batch(ready, len(ready), time.monotonic()))
 
     # --- batches ------------------------------------------------------------------------------------------------
+
+    def _start_batch(self, ready: list[Running]) -> list[Running]:
+        try:
+            self.executor.start_batch(ready)
+            return ready
+        except OSError as error:
+            for running in reversed(ready[1:]):
+                self.outbox.emit(after.handed_back(running))
+                self.forget(running)
+            after.could_not_start(self, ready[0], error)
+            return []
 
     def _wait_for_place(self) -> None:
         self.attend(min(self._until_late(), LOOK_SECONDS))
@@ -113,20 +124,23 @@ class SideBySide:
         return max(min(waiting) + self.batch_seconds - time.monotonic(), 0.001) if waiting else math.inf
 
     def _see_to_batches(self) -> None:
-        """Those that have ended make room. Of those that are late, what has not begun goes back."""
-        now, late = time.monotonic(), False
+        """Those that have ended make room. Of those that are late, or when we leave, what has not begun goes back."""
+        now, late, leaves = time.monotonic(), False, self.worker._stop_requested
         for batch in list(self._open):
             if not any(not running.ended for running in batch.members):
                 self._open.remove(batch)
                 self._sizes.learn(batch.number, now - batch.opened_at)
-            elif not batch.is_late and now - batch.opened_at > self.batch_seconds:
+            elif not batch.is_late and (leaves or now - batch.opened_at > self.batch_seconds):
                 batch.is_late = late = True
                 back = self.executor.take_back([running for running in batch.members if not running.ended])
                 batch.number -= len(back)
                 for running in reversed(back):  # the last one first, for the front of the queue
                     self._hand_back(running)
-        if late and self.outbox.waiting:
-            self.talk.settle(self.outbox.waiting)
+                for running in batch.members:
+                    if not running.ended:
+                        self.talk.begin(running.lease)  # from here on it is no short one, and its loss is its own
+        if late:
+            self.talk.try_to_settle(self.outbox.waiting)
 
     def _hand_back(self, running: Running) -> None:
         self.outbox.emit(after.handed_back(running))

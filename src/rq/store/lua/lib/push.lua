@@ -8,7 +8,7 @@ end
 
 -- EXPIRE refuses what is no whole number or too large, and a refusal would end a script in the middle of its effects.
 local function expire(key, ttl)
-  redis.call('EXPIRE', key, math.floor(math.min(ttl, 100000000000)))
+  redis.call('EXPIRE', key, string.format('%.0f', math.floor(math.min(ttl, 100000000000))))
 end
 
 local function expire_job(id, ttl)
