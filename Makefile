@@ -32,8 +32,8 @@ crash: $(VENV)/.dev ## real processes and servers, killed, frozen, cut off: each
 crash-full: $(VENV)/.dev ## the same with the defaults and in full size
 	RQ_CRASH_FULL=1 $(PYTEST) tests/crash -n $(JOBS) --dist worksteal
 
-soak: $(VENV)/.dev ## four workers in a storm of random faults: MINUTES=10 SEED=7 OUT=path REAL=1 (default leases)
-	$(BIN)/python -m tests.crash.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(OUT),--out $(OUT)) $(if $(REAL),--real)
+soak: $(VENV)/.dev ## four workers in a storm of random faults: MINUTES=10 SEED=7 OUT=path REAL=1 (default leases) MIXED=1 (every executor)
+	$(BIN)/python -m tests.crash.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(OUT),--out $(OUT)) $(if $(REAL),--real) $(if $(MIXED),--mixed)
 
 interop: neighbours ## RQ 3.0 and this on one server: Redis 7 and Valkey 9, both ways
 	$(PYTEST) tests/interop -n $(JOBS) --dist worksteal

@@ -8,7 +8,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-import os
 import queue
 import threading
 import time
@@ -18,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from rq.forking import mind_threads
 from rq.timeouts import BaseDeathPenalty, JobTimeoutException, raise_in_thread, with_message
 
 
@@ -212,5 +212,4 @@ def _after_fork() -> None:
     _marks.clear()
 
 
-if hasattr(os, 'register_at_fork'):
-    os.register_at_fork(after_in_child=_after_fork)
+mind_threads(_after_fork)

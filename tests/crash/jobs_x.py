@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rq import get_current_job
-from tests.crash.jobs import say
+from tests.crash.jobs import deaf, say
 
 
 def _begins() -> int:
@@ -98,6 +98,12 @@ def hashes(seconds: float) -> None:
     while time.monotonic() < until:
         hashlib.pbkdf2_hmac('sha256', b'a', b'b', 1_500_000)
     say('end')
+
+
+def deafens(seconds: float) -> None:
+    """Lets nothing disturb it."""
+    say('begin')
+    deaf(seconds)
 
 
 def was_stopped(job: Any, connection: Any) -> None:

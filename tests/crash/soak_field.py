@@ -18,7 +18,7 @@ from rq.store import keys
 from tests.crash import soak_jobs
 from tests.crash.proxy import Proxy
 from tests.crash.servers import Mortal
-from tests.crash.soak_fleet import HASTY, Keeper, Place, Watch
+from tests.crash.soak_fleet import HASTY, IN_HAND, Keeper, Place, Watch
 from tests.crash.soak_producers import Ledger
 
 WEATHER = (RedisError, OSError, StorageFullError)
@@ -83,10 +83,18 @@ class Field:
         """A promise was broken."""
         self.violations.append(f'{self.now:8.2f} s  {words}')
 
-    def crash(self, fault: Fault, place: Place, what: str) -> None:
+    def crash(self, fault: Fault | None, place: Place, what: str) -> None:
         """What runs at this place may be lost."""
         with place.lock:
-            self.crashes.append({'at': self.now, 'fault': fault.number, 'worker': place.crew.name, 'what': what})
+            in_hand = max(IN_HAND[place.executor], len(self.claims_of(place.crew.name))) if place.executor else 1
+            number = fault.number if fault else None
+            one = {'at': self.now, 'fault': number, 'worker': place.crew.name, 'what': what, 'in hand': in_hand}
+            self.crashes.append(one)
+
+    @property
+    def may_be_lost(self) -> int:
+        """How many executions all crashes may have met: with batches, and with several jobs in a process, more."""
+        return sum(one['in hand'] for one in self.crashes)
 
     def warm_stop(self, fault: Fault, place: Place) -> None:
         """A worker is told to leave; a hasty one hands back what runs, and that is not charged."""

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import RedisError
 
+from rq.store import keys
+from tests.crash.crowd import EXECUTORS
 from tests.crash.driver import PROC, Crew, Fleet, Witness, _stat, alive, signal_all, tree_of
 from tests.crash.proxy import Proxy
 
@@ -20,13 +23,20 @@ SETTLED_AFTER = 8.0  # seconds of its life until its size is what it is
 LEAVE_SECONDS = 60  # how long a worker may take to leave when it was told to
 SCHEDULING, HASTY = 3, 2  # places with options of their own
 HANDLER = 'tests.crash.soak_jobs.told'
+MIXED = ('prefork', 'thread', 'inline', 'batches', 'async')
+#: jobs a worker may have in hand, at least; those of its batches are counted when it is lost
+IN_HAND = {'prefork': 2, 'thread': 4, 'inline': 8, 'batches': 8, 'async': 20}
+IN_PROCESS = ('thread', 'inline', 'async')
 
 
 class Place:
     """One of the four: the worker that works here now."""
 
-    def __init__(self, number: int, proxy: Proxy, fleet: Fleet, worker: str, options: tuple[str, ...]) -> None:
-        self.number, self.proxy, self.fleet = number, proxy, fleet
+    def __init__(
+        self, number: int, proxy: Proxy, fleet: Fleet, worker: str, options: tuple[str, ...], mixed: bool = False
+    ) -> None:
+        self.number, self.proxy, self.fleet, self.mixed = number, proxy, fleet, mixed
+        self.executor = ''  # of a mixed fleet: that of the worker of this moment
         self.worker, self.options = worker, ('--exception-handler', HANDLER, *options)
         self.lock = threading.RLock()  # of `crew` and what belongs to it
         self.network = threading.Lock()  # one fault of the network at a time
@@ -41,10 +51,13 @@ class Place:
     def start(self) -> None:
         """A new worker."""
         with self.lock:
-            if not (self.same_name and self.crew):
+            if not (self.same_name and self.crew) or self.executor in IN_PROCESS:  # whose claims are found by its name
                 self._count += 1
+            if self.mixed:
+                self.executor = MIXED[(self.number + self._count) % len(MIXED)]
+            words = EXECUTORS[self.executor] if self.executor else ()
             self.crew = self.fleet.start(
-                *self.options, name=f's{self.number}-{self._count}', worker=self.worker, wait=False
+                *words, *self.options, name=f's{self.number}-{self._count}', worker=self.worker, wait=False
             )
             self.doomed, self.leave_by, self.same_name = '', 0.0, False
             self.born_at, self.sizes = time.monotonic(), []
@@ -64,15 +77,16 @@ class Watch:
     """Follows the witness: which process runs which job, and whether two ever ran one job at the same time."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._at = path, 0
-        self.open: dict[int, str] = {}  # pid -> job
+        self.path, self._at = path, 0
+        self.open: dict[tuple[int, str], None] = {}  # pid and job
+        self.killers: set[int] = set()  # processes that their own jobs have ended
         self.overlaps: Counter[str] = Counter()  # job -> seconds
         self._looked_at = time.monotonic()
         self._lock = threading.Lock()
 
     def look(self) -> None:
         """Read what is new, forget who is gone."""
-        with self._lock, self._path.open('rb') as file:
+        with self._lock, self.path.open('rb') as file:
             file.seek(self._at)
             data = file.read()
             whole = data[: data.rfind(b'\n') + 1]
@@ -80,14 +94,16 @@ class Watch:
             for raw in whole.decode().splitlines():
                 job, event, pid, _ = raw.split('\t')
                 if event == 'begin':
-                    self.open[int(pid)] = job
+                    self.open[int(pid), job] = None
                 elif event in ('end', 'raise', 'ask'):
-                    self.open.pop(int(pid), None)
-            for pid in [pid for pid in self.open if not alive(pid)]:
-                del self.open[pid]
+                    self.open.pop((int(pid), job), None)
+                elif event == 'die':
+                    self.killers.add(int(pid))
+            for one in [one for one in self.open if not alive(one[0])]:
+                del self.open[one]
             now = time.monotonic()
             running: defaultdict[str, int] = defaultdict(int)
-            for pid, job in self.open.items():
+            for pid, job in self.open:
                 seen = _stat(pid)
                 running[job] += seen is not None and seen[0] != 'T'
             for job, number in running.items():
@@ -98,7 +114,7 @@ class Watch:
     def running(self) -> dict[int, str]:
         """Who runs what."""
         with self._lock:
-            return dict(self.open)
+            return dict(self.open.keys())
 
 
 class Keeper:
@@ -110,6 +126,7 @@ class Keeper:
         self._thread = threading.Thread(target=self._run, name='keeper', daemon=True)
         self.starts = 0
         self.growth = 0  # KiB, the most
+        self.lost: Callable[[Place, str], None] = lambda place, what: None  # a job has killed its worker
 
     def start(self) -> None:
         """Start the workers, and look."""
@@ -145,12 +162,30 @@ class Keeper:
                     place.leave_by = 0.0
                     self.violate(f'worker {place.crew.name} was told to leave ({place.doomed}) and does not')
                 return
-            if not place.doomed:
+            self.watch.look()
+            if not place.doomed and place.crew.pid in self.watch.killers:
+                self.lost(place, 'killed by a job of its own')
+            elif not place.doomed:
                 self.violate(f'innocent death: worker {place.crew.name} ended with code {code}\n{tail(place.crew)}')
             elif place.leave_by and code != 0:
                 self.violate(f'worker {place.crew.name} left with code {code} ({place.doomed})\n{tail(place.crew)}')
+            if place.executor in IN_PROCESS:
+                words = place.crew.name, place.fleet.redis
+                threading.Thread(target=self._bury, args=words, name='burial', daemon=True).start()
             self.starts += 1
             place.start()
+
+    def _bury(self, name: str, redis: Redis) -> None:
+        """Leases of jobs that run in their worker last for minutes, and what they have started has lost everybody."""
+        until = time.monotonic() + 30
+        signal_all([pid for pid in ours(self.watch.path) if _is_orphaned_sleep(pid)], signal.SIGKILL)
+        while time.monotonic() < until:
+            try:
+                for member in redis.smembers(keys.worker_executions(name)):
+                    redis.zadd(keys.leases('q'), {member: 1}, xx=True)
+                return
+            except (RedisError, OSError):
+                time.sleep(0.2)
 
     def _weigh(self, place: Place) -> None:
         size = resident(place.crew.pid)
@@ -160,6 +195,15 @@ class Keeper:
             if growth > max(self.growth, GROWTH_KIB):
                 self.violate(f'worker {place.crew.name} has grown by {growth // 1024} MiB in {place.age:.0f} s')
             self.growth = max(self.growth, growth)
+
+
+def _is_orphaned_sleep(pid: int) -> bool:
+    seen = _stat(pid)
+    try:
+        words = (PROC / str(pid) / 'cmdline').read_bytes()
+    except OSError:
+        return False
+    return seen is not None and seen[1] in (1, os.getpid()) and words.startswith(b'sleep')
 
 
 def resident(pid: int) -> int:
@@ -241,13 +285,15 @@ def leave(places: list[Place], violate: Callable[[str], None]) -> None:
             violate(f'worker {place.crew.name} left with code {code}\n{tail(place.crew)}')
 
 
-def make_places(upstream: Any, redis: Redis, directory: Path, witness: Witness, worker: str) -> list[Place]:
+def make_places(
+    upstream: Any, redis: Redis, directory: Path, witness: Witness, worker: str, mixed: bool = False
+) -> list[Place]:
     """Four: one of them runs with a scheduler process, one hands a long job back when it is told to leave."""
     places = []
     for number in range(4):
         proxy = Proxy(upstream).start()
         options = {SCHEDULING: ('--with-scheduler',), HASTY: ('--shutdown-grace', '1')}.get(number, ())
-        places.append(Place(number, proxy, Fleet(proxy.url, redis, directory, witness), worker, options))
+        places.append(Place(number, proxy, Fleet(proxy.url, redis, directory, witness), worker, options, mixed))
     return places
 
 

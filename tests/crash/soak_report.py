@@ -22,6 +22,7 @@ class Report:
     violations: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # extra executions and repeated calls, one by one
     directory: str = ''
+    mixed: bool = False
 
     @property
     def kept(self) -> bool:
@@ -54,7 +55,8 @@ class Report:
         ]
         if self.violations:
             lines += ['', f'BROKEN: {len(self.violations)} violations', *self.violations[:SHOWN]]
-            lines += ['', f'evidence: {self.directory}', f'again: make soak MINUTES={self.minutes:g} SEED={self.seed}']
+            again = f'again: make soak MINUTES={self.minutes:g} SEED={self.seed}{" MIXED=1" if self.mixed else ""}'
+            lines += ['', f'evidence: {self.directory}', again]
         return '\n'.join(lines)
 
     def markdown(self) -> str:

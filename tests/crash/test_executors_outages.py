@@ -7,9 +7,11 @@ import pytest
 from redis import Redis
 
 from rq import Queue
+from rq.defaults import KILL_GRACE
 from rq.store.scripts import load
-from tests.crash.crowd import EACH, EXECUTORS, TOLD, Crowd, held_by, run_out
-from tests.crash.driver import Crew, Fleet, Witness
+from tests.crash import jobs_x
+from tests.crash.crowd import EACH, EXECUTORS, TOLD, Crowd, ended, held_by, run_out, told
+from tests.crash.driver import Crew, Fleet, Witness, alive
 from tests.crash.proxy import Proxy
 from tests.crash.servers import Mortal
 from tests.crash.sizes import LEASE
@@ -87,3 +89,17 @@ def test_a_black_hole_under_load(
     wait_until(lambda: held_by(redis, cut_off) == set(), 10, 'it has let go of what it held')
     assert set(crowd.extra()) <= in_hand and not in_hand & {job.id for job in more}
     assert proxied.innocent_deaths() == []
+
+
+def test_a_deadline_while_the_server_is_away(
+    mortal: Mortal, far_fleet: Fleet, at_mortal: Crowd, witness: Witness
+) -> None:
+    """Who has room for one more job waits for the server; what runs beside is ended in its time all the same."""
+    crew = far_fleet.start(*EXECUTORS['prefork'], *TOLD)
+    [job] = at_mortal.add(1, jobs_x.deafens, 60, timeout=1, retry=None)
+    begun = witness.wait('begin', job.id)
+    mortal.kill()
+    wait_until(lambda: not alive(begun.pid), 1 + KILL_GRACE + 6, 'its horse is killed')
+    mortal.start()
+    assert 'exceeded maximum timeout value' in ended(job, 'failed')
+    assert told(witness, job) == ['told JobTimeoutException'] and crew.process.poll() is None

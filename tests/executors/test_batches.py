@@ -1,6 +1,7 @@
 """Batches: one horse, several jobs in order; what is begun when it dies, and what can be taken back until then."""
 
 import os
+import resource
 import select
 import signal
 from collections.abc import Callable, Iterator
@@ -161,6 +162,42 @@ def test_whoever_has_ended_unheard_takes_nobody_along(stage: Stage) -> None:
     assert {one.running.job.name: (one.reported, one.unbegun) for one in stage.ended} == {
         'a': (True, False), 'b': (True, False), 'c': (False, True),
     }  # fmt: skip
+
+
+def test_whoever_is_killed_unheard_is_not_given_another(stage: Stage) -> None:
+    (job,) = stage.batch(Task('a'))
+    wait_until(lambda: select.select(stage.stable.descriptors(), [], [], 0)[0], 10, 'it has reported')
+    stage.stable.kill(job)
+    stage.all_end(1)
+    assert stage.ended[0].reported and stage.stable._idle == []
+    stage.batch(Task('b'))
+    stage.all_end(2)
+    assert stage.ended[1].reported and stage.pid_of('a') != stage.pid_of('b')
+
+
+def test_without_descriptors_none_is_lost(stage: Stage) -> None:
+    before = open_descriptors()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before) + 10, hard))
+    held = []
+    try:
+        with pytest.raises(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(4):
+            with pytest.raises(OSError):
+                stage.stable._order()
+            if len(held) > 2:
+                os.close(held.pop())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for one in held:
+            os.close(one)
+    assert open_descriptors() == before
+
+
+def open_descriptors() -> set[int]:
+    return {number for number in range(512) if Path(f'/proc/self/fd/{number}').is_symlink()}
 
 
 def test_time_begins_with_the_turn(stage: Stage) -> None:

@@ -18,7 +18,7 @@ NAMEPLATES = (
 )
 OLD_ADDRESSES = ('compat', 'handlers', 'dummy', 'contrib')  # of 0.x
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ('defaults', 'exceptions', 'types', 'timeouts', 'timers', 'version', 'stairs'),
+    ('defaults', 'exceptions', 'types', 'timeouts', 'forking', 'timers', 'version', 'stairs'),
     (
         'rules',
         'serializers',

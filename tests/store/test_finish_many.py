@@ -1,6 +1,5 @@
 """Successes that are written together, or on the short way, leave what the whole script of each would have left."""
 
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +14,8 @@ from tests.store.world import NOW, claims, dump, enqueue, job, rest, results
 TIMES = (1.5, 4.0, 2.5)
 KINDS = [
     'plain', 'no value', 'no times', 'for ever', 'short', 'beyond', 'warning', 'ttl', 'again', 'waited for', 'limit',
-    'depends', 'deleted', 'canceled', 'taken over', 'queued', 'done before', 'results before', 'no stream', 'books', 'group',
+    'depends', 'deleted', 'canceled', 'taken over', 'queued', 'done before', 'results before', 'no stream', 'books',
+    'group',
 ]  # fmt: skip
 BROKEN = ['leases', 'finished', 'worker', 'worker_executions']
 
@@ -40,8 +40,9 @@ def make(redis, kinds):
 def change(redis, kind, number):
     job_id, key = f'j{number}', keys.job(f'j{number}')
     fields = {
-        'again': {'again': 'front'}, 'limit': {'rate_limit_key': 'k', 'rate_limit_concurrency': 1}, 'group': {'group_id': 'g'},
-        'depends': {'dependency_id': 'x', 'dependency_ids': '["x"]'}, 'queued': {'status': 'queued'},
+        'again': {'again': 'front'}, 'limit': {'rate_limit_key': 'k', 'rate_limit_concurrency': 1},
+        'group': {'group_id': 'g'}, 'depends': {'dependency_id': 'x', 'dependency_ids': '["x"]'},
+        'queued': {'status': 'queued'},
     }.get(kind)  # fmt: skip
     if fields:
         redis.hset(key, mapping=fields)
@@ -75,8 +76,9 @@ def together(redis, successes):
     """As a worker does it: in one call, and what that leaves by itself."""
     if not successes:
         return []
-    settled = run(redis, settle.finish_many(successes, now=NOW + 9))
-    return ['ok' if done else run(redis, settle.finish(*one, now=NOW + 9)) for done, one in zip(settled, successes)]
+    written = run(redis, settle.finish_many(successes, now=NOW + 9))
+    pairs = zip(written, successes, strict=True)
+    return ['ok' if done else run(redis, settle.finish(*one, now=NOW + 9)) for done, one in pairs]
 
 
 def left(redis, way, kinds, broken=None):

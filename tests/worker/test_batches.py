@@ -1,7 +1,10 @@
 """Batches in the worker's own process: what has ended is stored, what has not begun goes back, whatever happens."""
 
 import inspect
+import os
 import signal
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from rq import Queue
 from rq.command import send_stop_job_command
 from rq.worker.loop import Loop
 from tests import jobs
+from tests.conftest import PrivateServer
 from tests.invariants import check
 from tests.launch import Launch, Launched, burst, cold, marked, marks
 from tests.waiting import wait_until
@@ -148,9 +152,49 @@ def test_those_that_are_stopped_or_canceled_while_they_wait(redis: Redis, queue:
     assert worker.wait() == 0 and check(redis) == []
 
 
+@pytest.mark.slow
+def test_the_server_does_not_say_whether_they_went_back(launch: Launch, tmp_path: Path) -> None:
+    """Nobody runs twice, and nobody is forgotten."""
+    with tempfile.TemporaryDirectory(prefix='rq-test-') as directory:
+        server = PrivateServer(Path(directory))
+        try:
+            wait_until(server.answers, 10, 'the server answers')
+            with Redis(unix_socket_path=str(server.socket)) as client:
+                queue = Queue(connection=client)
+                worker = batch(client, queue, launch, url=server.url)
+                first, long = queue.enqueue(jobs.note, 'first'), queue.enqueue(doubts, str(tmp_path), server.pid)
+                behind = [queue.enqueue(jobs.note, f'behind {number}') for number in range(3)]
+                client.rpush('test:learned', 1)
+                wait_until((tmp_path / 'doubted').exists, 20, 'they may have gone back, or not')
+                server.process.send_signal(signal.SIGCONT)
+                (tmp_path / 'go').touch()
+                wait_until(lambda: all(job.is_finished for job in (first, long, *behind)), 20, 'all end')
+                worker.signal(signal.SIGTERM)
+                assert worker.wait() == 0
+                assert sorted(mark for mark in marks(client) if not mark.startswith('at ')) == sorted(
+                    ['first', 'behind 0', 'behind 1', 'behind 2']
+                )
+                assert all(len(job.results()) == 1 for job in (first, long, *behind)) and check(client) == []
+        finally:
+            server.kill()
+
+
+def doubts(place: str, server: int) -> None:
+    """In the process of the worker: freeze the server until those behind are in doubt."""
+    os.kill(server, signal.SIGSTOP)
+    rest = this_loop().batches._rest
+    wait_until(lambda: rest and rest[0].is_doubtful, 20, 'they are in doubt')
+    (Path(place) / 'doubted').touch()
+    wait_until((Path(place) / 'go').exists, 20, 'the test goes on')
+
+
+def this_loop() -> Any:
+    return next(self for frame in inspect.stack() if isinstance(self := frame.frame.f_locals.get('self'), Loop))
+
+
 def hears() -> None:
     """In the process of the worker: come back when it has been told to stop one, and that two are lost."""
     jobs.mark('listens')
-    loop = next(self for frame in inspect.stack() if isinstance(self := frame.frame.f_locals.get('self'), Loop))
+    loop = this_loop()
     wait_until(lambda: loop.orders._waiting, 10, 'a command comes')
     wait_until(lambda: len(set(loop.inbox.lost)) >= 2, 10, 'two are lost')

@@ -24,6 +24,7 @@ DEFAULT_TIMEOUT = 180  # seconds for a job that names no timeout
 class Hearing:
     """Mixin of Stable."""
 
+    settlement_of: Callable[[Running, dict[str, Any]], Settlement]  # of a success that a horse only tells of
     on_commit: Callable[[Running, Settlement], bool]  # the loop's: write an outcome whose horse has more to do
     _on_note: Callable[[Running, dict[str, Any], int], bool]
     _terms: Terms | None
@@ -46,7 +47,8 @@ class Hearing:
         now = time.monotonic()
         looks = now >= self._next_look
         for horse in list(self._horses):
-            if horse.idle_since is None or looks:
+            # what an unfit one had left was given to another perhaps, which turned out to be dead
+            if (horse.idle_since is None or looks) and horse in self._horses:
                 ended += self._look_at(horse, now)
         if looks:
             self._next_look = now + LOOK_EVERY
@@ -74,6 +76,10 @@ class Hearing:
                 ended += self._farewell(horse, message['taken'])
             elif running is None:
                 continue
+            elif message['do'] == 'value':
+                self._next_of(horse)
+                settlement = self.settlement_of(running, message)
+                ended.append(Ended(running, settlement=settlement, pid=horse.pid, reported=True))
             elif message['do'] == 'settle':
                 horse.takes_along = horse.takes_along or 'takes_along' in message
                 self._next_of(horse)
@@ -183,7 +189,9 @@ class Hearing:
         if len(horse.line) > 1:
             back = horse.take_back()
             self._returned += [Ended(one, unbegun=True) for one in back]
-            if horse.line[-1] is not running:
+            if not horse.line or horse.line[-1] is not running:
                 return  # it is among them; or one behind it has begun: then it has ended, and its report is on its way
+        if signum == signal.SIGKILL:  # if it has just reported, it is not to be given another one while it dies
+            horse.leaving_since = horse.leaving_since or time.monotonic()
         if not horse.is_dead():
             tree.kill_tree(horse.pid, signum)

@@ -196,11 +196,14 @@ def own_group(pid: int) -> None:
         return  # the other was faster, or the child is gone
 
 
-def live(descriptor: int, parent: int, ride: Callable[[Reporter], None], tokens: int = -1) -> None:
-    """The whole life of a horse, after the fork; never returns."""
+def live(
+    descriptor: int, parent: int, ride: Callable[[Reporter], None], tokens: int = -1, is_grouped: bool = False
+) -> None:
+    """The whole life of a horse, after the fork; never returns. `is_grouped`: see `own_group`; its parent does that."""
     code = 1
     try:
-        own_group(0)
+        if not is_grouped:
+            own_group(0)
         end_with(parent)
         settle_in()
         ride(Reporter(descriptor, tokens))
@@ -215,7 +218,7 @@ def plug_streams() -> None:
     """A job may have closed them: then what we open next would get their numbers, and what is printed with it."""
     for stream in (0, 1, 2):
         try:
-            os.fstat(stream)
+            os.get_inheritable(stream)  # costs less than other questions
         except OSError:
             try:
                 os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one

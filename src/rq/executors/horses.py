@@ -24,9 +24,11 @@ from rq.executors.nursery import Nursery, is_possible
 from rq.executors.pulse import Pulse
 from rq.executors.reins import Horse
 from rq.executors.tokens import Tokens
+from rq.forking import Forks
 
 Ride = Callable[[Reporter], None]
 MOST_SPARES = 2
+REHEARSALS = 30  # of the nursery: then the interpreter has made of our code what it makes of code used often
 FRESH_SECONDS = 0.1  # who reported less than so long ago still lives, or says that it does not
 
 
@@ -74,6 +76,7 @@ class Stable(Hearing):
         self._spares: list[Spare] = []
         self._returned: list[Ended] = []
         self._nursery: Nursery | None = None
+        self._forks = Forks()
         self._next_look = 0.0
         child.become_subreaper()
 
@@ -84,7 +87,7 @@ class Stable(Hearing):
         if not is_possible():
             return
         try:
-            self._nursery = Nursery(self._pulse, self._in_child, self._wait_for_brief)
+            self._nursery = Nursery(self._pulse, self._in_nursery, self._wait_for_brief, self._forks)
         except OSError:
             return  # no process can be made now: the worker forks horses itself, and says so when that fails, too
 
@@ -108,11 +111,10 @@ class Stable(Hearing):
         return horse.leaving_since is None and not is_last
 
     def _order(self) -> Spare:
-        tokens = Tokens() if self.takes_batches else None
         if self._nursery is None:
-            horse = self._fork(self._wait_for_brief, tokens)
+            horse = self._fork(self._wait_for_brief, self.takes_batches)
             return Spare(horse.end, horse)
-        ours, theirs = socket.socketpair()
+        ours, theirs, tokens = _ends(self.takes_batches)
         try:
             self._nursery.order(theirs.fileno(), *([tokens.end] if tokens else []))
         except OSError:
@@ -218,8 +220,8 @@ class Stable(Hearing):
         else:
             grooming.serve(reporter, self._ride_job, self._terms)
 
-    def _fork(self, ride: Ride, tokens: Tokens | None = None) -> Horse:
-        ours, theirs = socket.socketpair()
+    def _fork(self, ride: Ride, in_batches: bool = False) -> Horse:
+        ours, theirs, tokens = _ends(in_batches)
         parent = os.getpid()
         try:
             pid = os.fork()
@@ -245,6 +247,11 @@ class Stable(Hearing):
         for spare in self._spares:
             spare.close()
         self._prepare_child()
+
+    def _in_nursery(self) -> None:
+        self._in_child()
+        for _ in range(REHEARSALS):
+            self._rehearse()
 
     def _waiting_horses(self) -> list[Horse]:
         return [spare.horse for spare in self._spares if spare.horse]
@@ -280,6 +287,17 @@ class Stable(Hearing):
             self._discard(horse)
             self._horses.remove(horse)
         self._lose_nursery()
+
+
+def _ends(in_batches: bool) -> tuple[socket.socket, socket.socket, Tokens | None]:
+    """What a horse is reached by: all of it, or `OSError` and no descriptor more than before."""
+    ours, theirs = socket.socketpair()
+    try:
+        return ours, theirs, Tokens() if in_batches else None
+    except OSError:
+        ours.close()
+        theirs.close()
+        raise
 
 
 def _wait_a_moment(horse: Horse) -> None:

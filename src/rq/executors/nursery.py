@@ -18,9 +18,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from rq.executors import horse
+from rq.executors import horse, tree
 from rq.executors.horse import Reporter
 from rq.executors.pulse import GRACE_SECONDS, Pulse
+from rq.forking import Forks
 
 _MOST = 1024  # bytes of an answer
 
@@ -28,14 +29,16 @@ _MOST = 1024  # bytes of an answer
 class Nursery:
     """The worker's side. Orders are answered in their order; `OSError` when the nursery has died."""
 
-    def __init__(self, pulse: Pulse, prepare: Callable[[], None], ride: Callable[[Reporter], None]) -> None:
+    def __init__(
+        self, pulse: Pulse, prepare: Callable[[], None], ride: Callable[[Reporter], None], forks: Forks
+    ) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._born: deque[int] = deque()
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self._socket.detach())
-            _tend(theirs, parent, pulse, prepare, ride)
+            _tend(theirs, parent, pulse, prepare, ride, forks)
         theirs.close()
 
     def order(self, *ends: int) -> None:
@@ -90,13 +93,19 @@ def is_possible() -> bool:
 
 
 def _tend(
-    end: socket.socket, parent: int, pulse: Pulse, prepare: Callable[[], None], ride: Callable[[Reporter], None]
+    end: socket.socket,
+    parent: int,
+    pulse: Pulse,
+    prepare: Callable[[], None],
+    ride: Callable[[Reporter], None],
+    forks: Forks,
 ) -> None:
     """The nursery's life; never returns. When it ends, its horses end with it: also when the worker is frozen."""
     try:
         horse.end_with(parent)
         signal.set_wakeup_fd(-1)
         prepare()
+        forks.settle()
         poll = select.poll()
         poll.register(end, select.POLLIN)
         while True:
@@ -108,28 +117,31 @@ def _tend(
             if not data:
                 break
             verb, value = marshal.loads(data)
-            answer = _fork(descriptors, value, end, ride) if verb == 'fork' else _reap(value)
+            answer = _fork(descriptors, value, end, ride, forks) if verb == 'fork' else _reap(value)
             if verb != 'forget':
                 end.send(marshal.dumps(answer))
     finally:
         os._exit(0)
 
 
-def _fork(received: list[int], expected: int, end: socket.socket, ride: Callable[[Reporter], None]) -> tuple[str, int]:
+def _fork(
+    received: list[int], expected: int, end: socket.socket, ride: Callable[[Reporter], None], forks: Forks
+) -> tuple[str, int]:
     mother = os.getpid()
     try:
         if len(received) < expected:
             return 'born', -errno.EMFILE  # we may not have one more, so the kernel dropped it
         received = [horse.lift(one) for one in received]
-        pid = os.fork()
+        pid = forks.fork()
         if pid == 0:
             os.close(end.detach())
-            horse.live(received[0], mother, ride, *received[1:])
+            horse.live(received[0], mother, ride, (received[1:] or [-1])[0], is_grouped=True)
     except OSError as error:
         return 'born', -(error.errno or 1)
     finally:
         for one in received:
             os.close(one)
+    tree.mark(pid=pid)  # by us: each thing that a horse does itself copies some pages
     horse.own_group(pid)
     return 'born', pid
 

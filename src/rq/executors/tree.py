@@ -42,8 +42,8 @@ def _processes() -> dict[int, Seen]:
     return found
 
 
-def mark(job: int = 0) -> None:
-    """In a horse: leave a mark that all descendants from now on inherit, whatever they do to get away.
+def mark(job: int = 0, pid: int = 0) -> None:
+    """In a horse, or of one: leave a mark that all its descendants from now on inherit, whatever they do to get away.
 
     A limit that limits nothing (microseconds of realtime scheduling, 142 years and the pid): it survives fork, exec,
     setsid, a changed environment and closed descriptors, so it finds those whose parent has gone, too. A horse that is
@@ -51,7 +51,11 @@ def mark(job: int = 0) -> None:
     """
     try:
         _, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
-        resource.setrlimit(resource.RLIMIT_RTTIME, (_MARK + job % _PIDS * _PIDS + os.getpid(), hard))
+        value = _MARK + job % _PIDS * _PIDS + (pid or os.getpid())
+        if pid:
+            resource.prlimit(pid, resource.RLIMIT_RTTIME, (value, hard))
+        else:
+            resource.setrlimit(resource.RLIMIT_RTTIME, (value, hard))
     except (OSError, ValueError, AttributeError):
         return  # no Linux, or a limit is set already: then its descendants are found as long as their parents live
 

@@ -11,9 +11,27 @@ _current: ContextVar[Any] = ContextVar('rq_current_job', default=None)
 _await: ContextVar[Callable[[Coroutine[Any, Any, Any]], Any] | None] = ContextVar('rq_await', default=None)
 
 
+class Later:
+    """A job that is made when somebody asks for it."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._made: dict[str, Any] = {}
+
+    @property
+    def made(self) -> Any:
+        """The job, if anybody has asked."""
+        return self._made.get('job')
+
+    def job(self) -> Any:
+        """The job; the same for all who ask."""
+        return self.made or self._made.setdefault('job', self._make())
+
+
 def current() -> Any:
     """The job running in this context, or None."""
-    return _current.get()
+    found = _current.get()
+    return found.job() if type(found) is Later else found
 
 
 def enter(job: Any) -> Token[Any]:

@@ -36,6 +36,11 @@ def dumped(serializer: Any, call: tuple[Any, Any, Any, Any]) -> Any:
         raise
 
 
+def undecodable(job_id: str | None, error: Exception) -> DeserializationError:
+    """What is raised for a payload that the serializer does not take."""
+    return DeserializationError(f'The payload of job {job_id} cannot be loaded: {type(error).__name__}: {error}')
+
+
 class Payload:
     """Mixin: `data` as bytes and its four parts, each made from the other when first asked for."""
 
@@ -77,9 +82,7 @@ class Payload:
         except BaseTimeoutException:
             raise  # a payload that takes too long to load is not a broken one
         except Exception as error:
-            raise DeserializationError(
-                f'The payload of job {getattr(self, "_id", None)} cannot be loaded: {type(error).__name__}: {error}'
-            ) from error
+            raise undecodable(getattr(self, '_id', None), error) from error
 
     def _get(self, name: str) -> Any:
         if getattr(self, name) is UNEVALUATED:

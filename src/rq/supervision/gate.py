@@ -6,8 +6,9 @@ and a fork waits until nobody is inside.
 
 from __future__ import annotations
 
-import os
 import threading
+
+from rq.forking import mind_threads
 
 _lock = threading.RLock()
 
@@ -22,5 +23,4 @@ def _reset() -> None:
     _lock = threading.RLock()
 
 
-if hasattr(os, 'register_at_fork'):  # where nothing forks there is nothing to mind
-    os.register_at_fork(before=lambda: _lock.acquire(), after_in_parent=lambda: _lock.release(), after_in_child=_reset)
+mind_threads(_reset, before=lambda: _lock.acquire(), parent=lambda: _lock.release())

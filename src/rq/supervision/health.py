@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from rq.forking import mind_threads
 from rq.rules.health import NEVER, NOTHING_YET, Verdict
 from rq.supervision.bell import Bell
 from rq.supervision.door import Door
@@ -133,5 +134,4 @@ def _let_go_in_child() -> None:
     _open.clear()
 
 
-if hasattr(os, 'register_at_fork'):  # where nothing forks there is nothing to let go of
-    os.register_at_fork(after_in_child=_let_go_in_child)
+mind_threads(_let_go_in_child)

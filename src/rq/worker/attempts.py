@@ -231,8 +231,12 @@ class Attempts:
             self.call_perform_job(job, queue, self.execution_of(job) or self.execution)
             self.leave_job(job)
         except Exception as error:
-            words = capture(error, job=job)
-            what = f'{words.type_name}: {words.message}'
-            self.log.error('Worker %s: the work horse of job %s ends: %s', self.name, job.id, what)
+            self.tell_end(job, error)
             return False
         return True
+
+    def tell_end(self, job: Any, error: Exception) -> None:
+        """A work horse ends by an error around its job: the log has it, its end is judged by the parent."""
+        words = capture(error, job=job)
+        what = f'{words.type_name}: {words.message}'
+        self.log.error('Worker %s: the work horse of job %s ends: %s', self.name, job.id, what)

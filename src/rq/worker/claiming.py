@@ -180,12 +180,15 @@ class Conversation:
                     self._worker.name, settlement.lease.job_id, reply,
                 )  # fmt: skip
 
-    def note(self, lease: Lease, failure: dict[str, Any], told: int) -> bool:
-        """Store a note; while the server is away the caller keeps it in memory, and it is ours as long as our lease."""
+    def note(self, lease: Lease, failure: dict[str, Any], told: int) -> bool | None:
+        """Store a note; while the server is away the caller keeps it in memory, and it is ours as long as our lease.
+
+        None: nobody knows, because the server is away and the lease has run out.
+        """
         try:
             return bool(self.patiently(claim.note(lease, failure, told), waits=False)[0])
         except GaveUp:
-            return not self.lost_touch()
+            return None if self.lost_touch() else True
 
     def promote(self, queues: list[str]) -> int:
         """Queue what is due; returns how many."""

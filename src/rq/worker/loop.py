@@ -32,6 +32,7 @@ from rq.worker.side_by_side import SideBySide
 
 ORPHANS_IN_HAND = 20  # from here on no more are adopted: each may need a process for its handlers
 STREAK = 1000
+UNKNOWN_PAUSE = 1.0  # seconds between two tries to note a failure after an outage of more than a lease
 
 
 class Loop(Minding, Fetching, SideBySide, Interrupts):
@@ -235,6 +236,8 @@ class Loop(Minding, Fetching, SideBySide, Interrupts):
                 self.interrupted(running)
                 return
             elif self._is_loose or self.executor.is_inline:
+                if self.batch_seconds:
+                    self.talk.begin(running.lease)  # in a batch nobody was told
                 self.let_expire([running])
             raise
         except Exception as error:
@@ -338,11 +341,16 @@ class Loop(Minding, Fetching, SideBySide, Interrupts):
 
     def note(self, lease: Lease, failure: Failure, told: int) -> bool:
         """Remember a failure on its execution; False when that is no longer ours."""
-        return self.talk.note(lease, failure.to_dict(), told)
+        return bool(self.talk.note(lease, failure.to_dict(), told))
 
     def noted(self, running: Running, failure: dict[str, Any], told: int) -> bool:
         """A horse has a failure to be remembered before it tells anybody."""
         running.failure, running.told = from_dict(failure), told
         ours = self.talk.note(running.lease, failure, told)
         running.watch.allow(0, time.monotonic())  # its function is over; the time it waited for us is not its own
-        return ours
+        if ours is None:  # it tells nobody now, and is asked again when there may be an answer
+            running.told = told - 1
+            self._pause(UNKNOWN_PAUSE)
+        elif not ours:
+            running.watch.lost = True
+        return bool(ours)

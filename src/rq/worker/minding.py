@@ -73,12 +73,9 @@ class Minding:
             self._warm = False
             self._say_warm()
         self._read_inbox()
-        for running, why in watch.decide(((one, one.watch) for one in list(self.running.values())), time.monotonic()):
-            running.watch.killed_for = why
-            after.announce_kill(self.worker, running, why)
-            self.executor.kill(running)
+        self._end_those_due()
         ended = self.executor.poll()
-        for one in reversed(ended):  # they go back to the front, so the last one first, and who was interrupted after them
+        for one in reversed(ended):  # to the front of the queue, so the last one first; who was interrupted comes after
             if one.unbegun:
                 self.not_begun(one)
         for one in ended:
@@ -87,6 +84,12 @@ class Minding:
         busy = self._main is not None and not self._main.ended
         if self.outbox.waiting and busy and not self.executor.is_inline:
             self.talk.try_to_settle(self.outbox.waiting)
+
+    def _end_those_due(self) -> None:
+        for running, why in watch.decide(((one, one.watch) for one in list(self.running.values())), time.monotonic()):
+            running.watch.killed_for = why
+            after.announce_kill(self.worker, running, why)
+            self.executor.kill(running)
 
     def _end(self, ended: Ended) -> None:
         if ended.settlement is not None:
@@ -167,3 +170,4 @@ class Minding:
         self.bell.wait(seconds)
         if self.worker._cold:
             self._end_at_once()
+        self._end_those_due()  # also while the server is away

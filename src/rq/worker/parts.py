@@ -10,10 +10,11 @@ from rq.executors.grooming import Terms
 from rq.executors.horses import Stable
 from rq.executors.inline import Inline
 from rq.executors.spawn import Spawner
-from rq.worker import riding, sharing, spawning
+from rq.worker import riding, sharing, spawning, swift
 
 if TYPE_CHECKING:
     from rq.executors.base import Executor
+    from rq.executors.horse import Reporter
     from rq.worker.loop import Loop
 
 MOST_BATCH_MS = 1000.0
@@ -63,6 +64,24 @@ def make(worker: Any, loop: Loop) -> Executor:
     return _MAKERS[word](worker, loop)
 
 
+def _ways(worker: Any, terms: Terms | None) -> tuple[Callable[..., Any], Callable[..., bool], Callable[[], None]]:
+    """How a horse is told of a job, rides and rehearses: by the short way where it does one job and all is plain."""
+    rehearse = riding.rehearsal(worker)  # also for what other briefs leave out
+    horse = swift.make(worker) if terms is None else None
+
+    def ride(brief: dict[str, Any], reporter: Reporter) -> bool:
+        if terms is not None:
+            return riding.ride_on(worker, brief, reporter)
+        if horse is None or 'call' not in brief:
+            return riding.ride_job(worker, brief, reporter)
+        horse.ride(brief, reporter)
+        return False
+
+    if horse is None:
+        return riding.short_brief_of, ride, rehearse
+    return lambda running: swift.brief_of(running) or riding.short_brief_of(running), ride, horse.rehearse
+
+
 def _make_stable(worker: Any, loop: Loop, terms: Terms | None = None) -> Executor:
     if not hasattr(os, 'fork'):
         raise ValueError(
@@ -75,24 +94,29 @@ def _make_stable(worker: Any, loop: Loop, terms: Terms | None = None) -> Executo
         worker.death_penalty_class = penalty
         loop.prepare_child()
         worker.procline('Waiting for a job')  # the first title costs much, so not in each horse
+        os.environ['RQ_WORKER_ID'] = worker.name
         worker.prepare_horse()
 
-    ride = riding.ride_job if terms is None else riding.ride_on
-    return Stable(
-        riding.short_brief_of,
-        lambda brief, reporter: ride(worker, brief, reporter),
+    brief_of, ride, rehearse = _ways(worker, terms)
+    stable = Stable(
+        brief_of,
+        ride,
         lambda running, reporter: riding.ride_failure(worker, running, reporter),
-        riding.rehearsal(worker),
+        rehearse,
         prepare_child,
         loop.noted,
         worker.lease_seconds,
         worker.concurrency or 1,
         terms,
     )
+    stable.settlement_of = lambda running, message: swift.settle(worker, running, message)
+    return stable
 
 
 def _make_prefork(worker: Any, loop: Loop) -> Executor:
-    return _make_stable(worker, loop, Terms(worker.horse_max_jobs or None, worker.horse_max_memory, worker.horse_max_age))
+    return _make_stable(
+        worker, loop, Terms(worker.horse_max_jobs or None, worker.horse_max_memory, worker.horse_max_age)
+    )
 
 
 def _make_spawner(worker: Any, loop: Loop) -> Executor:

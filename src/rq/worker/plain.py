@@ -43,10 +43,17 @@ def is_ours(holder: Any, name: str) -> bool:
         return False
     found = getattr(holder if isinstance(holder, type) else type(holder), name)
     function = getattr(found, '__func__', found)  # of a class method
+    return is_own(function)
+
+
+def is_own(function: Any) -> bool:
+    """Whether a function is one that we wrote, and wraps none but such."""
     if not (type(function) is FunctionType and function.__code__.co_filename.startswith(_OURS)):
         return False
     stands_for = getattr(function, 'stands_for', None)
-    return stands_for is None or is_ours(stands_for, name)
+    if isinstance(stands_for, type):  # the method of the same name of a class
+        return is_ours(stands_for, function.__name__)
+    return stands_for is None or is_own(stands_for)
 
 
 def wants_plain(worker: Any) -> bool:

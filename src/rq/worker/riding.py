@@ -26,7 +26,8 @@ from rq.worker.plain import is_ours
 _HARMFUL = (BaseTimeoutException, MemoryError)
 
 
-def _mount(worker: Any, reporter: Reporter) -> None:
+def mount(worker: Any, reporter: Reporter) -> None:
+    """In a horse: what the worker was to its own process is over, outcomes go to the parent."""
     worker._is_horse = True
     worker._horse_pid = os.getpid()
     worker._loop = None
@@ -122,7 +123,7 @@ def _rehearsed(worker: Any) -> bytes:
 
 def ride_job(worker: Any, brief: dict[str, Any], reporter: Reporter) -> bool:
     """In a horse that does one job: take that of the brief and perform it."""
-    _mount(worker, reporter)
+    mount(worker, reporter)
     worker.main_work_horse(*_taken(worker, brief, reporter))  # ours does not return, an override may
     return False
 
@@ -130,7 +131,7 @@ def ride_job(worker: Any, brief: dict[str, Any], reporter: Reporter) -> bool:
 def ride_on(worker: Any, brief: dict[str, Any], reporter: Reporter) -> bool:
     """The same in a horse that is used again; whether it may be."""
     if worker._loop is not None:
-        _mount(worker, reporter)
+        mount(worker, reporter)
         tell = timeouts.tell_where
         timeouts.tell_where = lambda frame: _struck(worker, tell, frame)
     worker._was_struck = False
@@ -157,18 +158,24 @@ def _ended_well(failure: Any) -> bool:
 def _taken(worker: Any, brief: dict[str, Any], reporter: Reporter) -> tuple[Any, Any]:
     lease = Lease(*brief['lease'])
     job = job_of(worker, brief, lease)
-    execution = Execution(lease.execution, lease.job_id, worker.connection, worker.name)
-    worker.executions[lease.execution] = execution
-    worker.leases[lease.execution] = lease
-    worker.ring = None
+    take_over(worker, lease)
     if keeps(OUTPUT, job, worker):
         output.share(worker, reporter)
     return job, worker.queue_named(brief['queue'])
 
 
+def take_over(worker: Any, lease: Lease) -> Execution:
+    """In a horse: the execution is this one's."""
+    execution = Execution(lease.execution, lease.job_id, worker.connection, worker.name)
+    worker.executions[lease.execution] = execution
+    worker.leases[lease.execution] = lease
+    worker.ring = None
+    return execution
+
+
 def ride_failure(worker: Any, running: Running, reporter: Reporter) -> None:
     """In a fresh horse: the steps of a failure whose process is gone."""
-    _mount(worker, reporter)
+    mount(worker, reporter)
     worker.executions[running.lease.execution] = running.execution
     fail_here(worker, running)
 
