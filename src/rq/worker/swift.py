@@ -219,7 +219,10 @@ class Horse:
         return True
 
     def _job_of(self, brief: dict[str, Any]) -> Any:
-        return riding.job_of(self._worker, {'state': b'', 'raw': brief['raw']}, Lease(*brief['lease']))
+        job = riding.job_of(self._worker, {'state': b'', 'raw': brief['raw']}, Lease(*brief['lease']))
+        if self._worker.default_retry is not None:
+            job._default_retry = self._worker.default_retry
+        return job
 
     def _go_on(self, course: Course, reporter: Reporter, error: BaseException | None) -> None:
         """By the long way, from what the function returned or raised."""
@@ -235,8 +238,6 @@ class Horse:
 
         riding.mount(worker, reporter)
         execution = riding.take_over(worker, Lease(*brief['lease']))
-        if worker.default_retry is not None:
-            job._default_retry = worker.default_retry
         try:
             steps.finish(job, worker.queue_named(brief['queue']), execution, outcome, cast(Hooks, worker))
             worker.leave_job(job)
