@@ -27,7 +27,7 @@ class Watched:
     phase: str = ''
     stop_requested: bool = False
     lost: bool = False
-    unwanted: bool = False  # canceled or deleted: it may run on, and holds no lease
+    unwanted: bool = False  # canceled: it may run on, and holds no lease
     interrupted: bool = False
     killed_for: Why | None = None
 

@@ -116,7 +116,7 @@ class Minding:
             self._adopt(queue_name, orphan)
 
     def _is_unwanted(self, running: Running) -> bool:
-        """Whether it was canceled or deleted while it runs: it goes on to its end, and its outcome is not recorded."""
+        """Whether it was canceled while it runs: it goes on to its end, and its outcome is not recorded."""
         has_begun = not self.batch_seconds or self.executor.pid_of(running) is not None
         try:
             return has_begun and read.field(self.worker.connection, running.lease.job_id, 'status') in (
