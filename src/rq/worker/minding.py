@@ -119,10 +119,7 @@ class Minding:
         """Whether it was canceled while it runs: it goes on to its end, and its outcome is not recorded."""
         has_begun = not self.batch_seconds or self.executor.pid_of(running) is not None
         try:
-            return has_begun and read.field(self.worker.connection, running.lease.job_id, 'status') in (
-                None,
-                b'canceled',
-            )
+            return has_begun and read.field(self.worker.connection, running.lease.job_id, 'status') == b'canceled'
         except (RedisError, OSError, ValueError):
             return False
 
