@@ -196,7 +196,7 @@ def test_c12_everything_slow(proxied: Fleet, proxy: Proxy, queue: Queue, witness
     proxy.slow(0.25)
     some = [queue.enqueue(jobs_c.quick) for _ in range(3)]
     long = queue.enqueue(jobs.long, LEASE + 1)
-    wait_until(lambda: all(one.get_status() == 'finished' for one in (*some, long)), LEASE + 15, 'all finish')
+    wait_until(lambda: all(one.get_status() == 'finished' for one in (*some, long)), LEASE + 25, 'all finish')
     assert set(witness.counts('begin').values()) == {1}
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import CoroutineType, FunctionType
 from typing import Any, cast
 
-from rq import timeouts
+from rq import eras, timeouts
 from rq.defaults import MAX_PAYLOAD_BYTES
 from rq.exceptions import ColdShutdown
 from rq.executors.base import Running
@@ -28,7 +28,7 @@ from rq.perform import context, steps, success
 from rq.perform.steps import DEFAULT_TIMEOUT
 from rq.rules.lease import Lease
 from rq.rules.names import import_attribute
-from rq.rules.payload import undecodable
+from rq.rules.payload import UNEVALUATED, undecodable
 from rq.rules.retry import Retry
 from rq.rules.timing import from_epoch
 from rq.timeouts import BaseTimeoutException, JobTimeoutException, UnixSignalDeathPenalty
@@ -75,7 +75,7 @@ def make(worker: Any) -> Horse | None:
 def brief_of(running: Running) -> dict[str, Any] | None:
     """What a horse must know of a plain job; None for one that is not."""
     job = running.job
-    if job._broken or job.retry_policy is not None or job._success_callback_name or job.webhooks:
+    if job._data is UNEVALUATED or job._broken or job.retry_policy is not None or job._success_callback_name or job.webhooks:
         return None
     if running.keeps_output or running.failure is not None or not running.raw or job._ahead is None:
         return None
@@ -191,6 +191,7 @@ class Horse:
     def ride(self, brief: dict[str, Any], reporter: Reporter) -> None:
         """Perform the job of a brief."""
         self._worker.procline(f'Running job {brief["lease"][0]} from {brief["queue"]}')
+        eras.restack((*eras.stacked(), self._worker.connection))  # as `eras.serving`, for the whole life of the horse
         course = Course(brief, self._job_of)
         try:
             is_over = self._run(course, reporter)
