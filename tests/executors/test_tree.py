@@ -1,6 +1,8 @@
 """Processes and their descendants."""
 
+import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -104,3 +106,23 @@ def test_a_child_somebody_waits_for_is_not_reaped() -> None:
     wait_until(lambda: not lives(child.pid), 5, 'it ends')
     tree.reap_adopted(set())
     assert child.wait(5) == 0
+
+
+def test_a_family_is_found_when_no_descriptor_is_left() -> None:
+    leader, members = family()
+    tree.keep_reserve()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        assert set(tree.descendants(leader.pid)) == members
+        tree.kill_tree(leader.pid)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for descriptor in taken:
+            os.close(descriptor)
+    leader.wait(5)
+    wait_until(lambda: not any(map(lives, members)), 5, 'all have ended')

@@ -79,6 +79,7 @@ class Stable(Hearing):
         self._forks = Forks()
         self._next_look = 0.0
         child.become_subreaper()
+        tree.keep_reserve()
 
     # --- starting -----------------------------------------------------------------------------------------------
 

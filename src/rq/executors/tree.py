@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,8 +24,40 @@ class Seen(NamedTuple):
     started: int  # clock ticks since the machine's
 
 
+_reserve: tuple[int, int] | None = None  # whose it is, and a descriptor that can be given up
+
+
+def keep_reserve() -> None:
+    """In a worker: families must be found also when every other descriptor is taken."""
+    global _reserve
+    if _reserve is None or _reserve[0] != os.getpid():
+        try:
+            _reserve = os.getpid(), os.open(os.devnull, os.O_RDONLY)
+        except OSError:
+            _reserve = None
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    global _reserve
+    ours = _reserve is not None and _reserve[0] == os.getpid()
+    if _reserve is not None and ours:
+        os.close(_reserve[1])
+        _reserve = None
+    try:
+        yield
+    finally:
+        if ours:
+            keep_reserve()
+
+
 def _processes() -> dict[int, Seen]:
     """Every process we may see; empty without /proc."""
+    with _room():
+        return _read_processes()
+
+
+def _read_processes() -> dict[int, Seen]:
     found: dict[int, Seen] = {}
     try:
         entries = os.listdir(_PROC)
@@ -63,7 +96,8 @@ def mark(job: int = 0, pid: int = 0) -> None:
 def _mark_of(pid: int) -> str:
     """What a process has inherited, a horse leaves at the moment; the dead have it until they are reaped."""
     try:
-        limits = (_PROC / str(pid) / 'limits').read_text()
+        with _room():
+            limits = (_PROC / str(pid) / 'limits').read_text()
     except OSError:
         return ''
     _, _, line = limits.partition('Max realtime timeout')

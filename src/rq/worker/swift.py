@@ -75,7 +75,13 @@ def make(worker: Any) -> Horse | None:
 def brief_of(running: Running) -> dict[str, Any] | None:
     """What a horse must know of a plain job; None for one that is not."""
     job = running.job
-    if job._data is UNEVALUATED or job._broken or job.retry_policy is not None or job._success_callback_name or job.webhooks:
+    if (
+        job._data is UNEVALUATED
+        or job._broken
+        or job.retry_policy is not None
+        or job._success_callback_name
+        or job.webhooks
+    ):
         return None
     if running.keeps_output or running.failure is not None or not running.raw or job._ahead is None:
         return None
