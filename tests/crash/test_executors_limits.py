@@ -29,7 +29,10 @@ def test_timeouts(crowd: Crowd, witness: Witness, start: Callable[..., Crew], ex
     """Asleep, busy with Python, busy in C: timed out once, and told so once."""
     start(executor)
     names = ('sleeps', 'spins') if executor == 'async' else ('sleeps', 'spins', 'hashes')
-    made = [crowd.add(1, function_for(executor, name), 3, timeout=1, retry=None)[0] for name in names]
+    made = []
+    for name in names:
+        made += crowd.add(1, function_for(executor, name), 3, timeout=1, retry=None)
+        witness.wait('begin', made[-1].id)  # one that is held up by another runs out of time before it begins
     for job in made:
         assert 'exceeded maximum timeout value (1 seconds)' in ended(job, 'failed')
         assert told(witness, job) == ['told JobTimeoutException']

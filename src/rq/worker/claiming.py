@@ -15,6 +15,7 @@ from rq.failure.notify import Settlement, tell
 from rq.rules.lease import Lease
 from rq.store import claim, promote
 from rq.store.call import Answer, Call, Line, ResponseError, is_weather
+from rq.store.scripts import load, names
 from rq.store.wait import Waiter
 from rq.worker.refused import Refusals
 from rq.worker.together import Together
@@ -91,6 +92,8 @@ class Conversation:
 
     def load_scripts(self) -> None:
         """Meet the server, and teach it the scripts."""
+        for name in names():
+            load(name)  # outside of the weather: a file that cannot be opened is none of the server's
         self._weather(self.line.load_scripts)
 
     def settle(self, waiting: list[Settlement], waits: bool = True) -> list[Any]:
