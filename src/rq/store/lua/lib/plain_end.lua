@@ -1,17 +1,5 @@
 --- plain_end: what all failed attempts have in common, for the usual ones.
---- include now mine
--- The claim is taken out; what another type refuses here, the rest of the script sees through, and writes it all again.
-local function leave_plain()
-  local member = ARGV[2] .. ':' .. ARGV[3]
-  if redis.call('ZREM', KEYS[2], member) == 0 then return false end
-  was_mine = true
-  redis.call('ZREM', KEYS[3], member)
-  redis.call('ZREM', KEYS[4], ARGV[3])
-  redis.call('DEL', KEYS[5])
-  redis.call('SREM', KEYS[7], member)
-  return true
-end
-
+--- include now mine leave_plain
 -- The number of an attempt as the job is to hold it, behind those known; nil for what is no number.
 local function next_attempt(known)
   if not known then return 1 end
