@@ -193,10 +193,12 @@ def test_c12_command_channel_alone(proxied: Fleet, proxy: Proxy, queue: Queue, r
 def test_c12_everything_slow(proxied: Fleet, proxy: Proxy, queue: Queue, witness: Witness) -> None:
     """A quarter of a second each way is no fault."""
     proxied.start(worker=WORKER)
+    first = queue.enqueue(jobs_c.quick)
+    wait_until(lambda: first.get_status() == 'finished', 10, 'the worker has arrived')
     proxy.slow(0.25)
     some = [queue.enqueue(jobs_c.quick) for _ in range(3)]
     long = queue.enqueue(jobs.long, LEASE + 1)
-    wait_until(lambda: all(one.get_status() == 'finished' for one in (*some, long)), LEASE + 25, 'all finish')
+    wait_until(lambda: all(one.get_status() == 'finished' for one in (*some, long)), LEASE + 15, 'all finish')
     assert set(witness.counts('begin').values()) == {1}
 
 
