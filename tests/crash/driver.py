@@ -66,6 +66,11 @@ def _stat(pid: int) -> tuple[str, int, int] | None:
     return state.decode(), int(parent), int(session)
 
 
+def _thread_states(pid: int) -> list[str]:
+    tasks = (PROC / str(pid) / 'task').glob('*/stat')
+    return [raw[raw.rindex(')') + 2] for raw in (task.read_text(errors='replace') for task in tasks)]
+
+
 def alive(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
     seen = _stat(pid)
@@ -120,8 +125,10 @@ class Crew:
         return met + rest
 
     def signal(self, signum: int) -> None:
-        """Signal the worker alone."""
+        """Signal the worker alone; back from SIGSTOP when the last of its threads has stopped."""
         self.process.send_signal(signum)
+        if signum == signal.SIGSTOP:
+            wait_until(lambda: set(_thread_states(self.pid)) <= {'T'}, 5, f'worker {self.name} stands still')
 
     def signal_one(self, pid: int, signum: int) -> None:
         """Signal one process of its tree."""

@@ -163,8 +163,8 @@ class Keeper:
                     self.violate(f'worker {place.crew.name} was told to leave ({place.doomed}) and does not')
                 return
             self.watch.look()
-            if not place.doomed and place.crew.pid in self.watch.killers:
-                self.lost(place, 'killed by a job of its own')
+            if (place.leave_by or not place.doomed) and code != 0 and place.crew.pid in self.watch.killers:
+                self.lost(place, 'killed by a job of its own')  # perhaps a moment after it was told to leave
             elif not place.doomed:
                 self.violate(f'innocent death: worker {place.crew.name} ended with code {code}\n{tail(place.crew)}')
             elif place.leave_by and code != 0:
