@@ -87,9 +87,22 @@ OURS = Peer(
         Variant('2 inline, batches', 'rq worker-pool -q -n 2 --executor inline --batch-ms 20', ('cores',), 15000),
         Variant('2 horses', 'rq worker -q --executor prefork --concurrency 2', ('cores',), 5000, 'one worker'),
         Variant('2 prefork', 'rq worker-pool -q -n 2 --executor prefork --batch-ms 20', ('cores',), 10000, 'batches'),
-        Variant('threads', 'rq worker --executor thread --concurrency 100', ('io',), 2000, '100', isolation='threads'),
         Variant(
-            'async', 'rq worker --executor async --concurrency 100', ('io',), 2000, '100', COROUTINES, 'coroutines'
+            'threads',
+            'rq worker -q --executor thread --concurrency 100',
+            ('io',),
+            2000,
+            '100; no line for each job, as with Dramatiq (huey: two)',
+            isolation='threads',
+        ),
+        Variant(
+            'async',
+            'rq worker -q --executor async --concurrency 100',
+            ('io',),
+            2000,
+            '100; no line for each job, as with Dramatiq (huey: two)',
+            COROUTINES,
+            'coroutines',
         ),
         Variant(
             '2 async',

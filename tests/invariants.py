@@ -112,9 +112,10 @@ def _claims(state: Keys, mixed: bool) -> list[str]:
             continue
         if job.get('execution') != execution:
             found.append(f'{claim} is on a job claimed by execution {job.get("execution")}')
-        if execution not in state.zsets.get(f'executions:{job_id}', {}):
-            found.append(f'{claim} is unknown to executions:{job_id}')
-        worker = state.hashes.get(f'execution:{member}', {}).get('worker_name')
+        has_books = f'execution:{member}' in state.hashes or not execution.startswith('x')  # those of batches have none
+        if (execution in state.zsets.get(f'executions:{job_id}', {})) is not has_books:
+            found.append(f'{claim} is unknown to executions:{job_id}, or known without a record')
+        worker = state.hashes.get(f'execution:{member}', {} if has_books else job).get('worker_name')
         if worker is None:
             found.append(f'{claim} has no execution hash')
         elif member not in state.sets.get(f'worker:{worker}:executions', ()):

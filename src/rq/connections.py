@@ -141,6 +141,16 @@ def rebuild(connection: Any, socket_timeout: float | None = None, retries: bool 
     return client
 
 
+def another(client: Redis) -> Redis:
+    """One more client like one that `rebuild` has made, with a pool of its own; at a tenth of the cost where it can."""
+    pool = client.connection_pool
+    if type(client) is not Redis or type(pool) is not ConnectionPool:
+        return rebuild(client, retries=True)
+    made = copy(client)
+    made.connection_pool = ConnectionPool(connection_class=pool.connection_class, **get_connection_kwargs(client))
+    return made
+
+
 class SlotPool(ConnectionPool):
     """Connections to that node of a cluster which serves our slot; all our keys live in one, by their prefix."""
 

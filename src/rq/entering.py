@@ -17,6 +17,8 @@ from rq.store.call import Call, ResponseError, is_full
 from rq.store.keys import JOB_PREFIX, QUEUE_PREFIX
 from rq.utils import now
 
+_RATE_LIMITED = JobStatus.RATE_LIMITED.value
+
 
 class FromNow(datetime):
     """A moment given as a delay: for who reads it a moment by this machine's clock; the store counts from its own."""
@@ -80,7 +82,7 @@ def entry(queue: Any, job: Any, at_front: bool, unique: bool = False) -> Call[en
 def entered(job: Any, given: enter.Entered) -> None:
     """What the server answered to an `entry`."""
     refuse(job, given.answer)
-    if given.answer != JobStatus.RATE_LIMITED.value:
+    if given.answer != _RATE_LIMITED:
         job.enqueued_at, job._status = from_epoch(given.at), JobStatus.QUEUED
     job._stored_status = job._status
 

@@ -91,7 +91,7 @@ class Crowd:
         self._open(_PLAIN)
         moment, queue = now(), self._queue
         self._fixed = {'created_at': utcformat(moment), 'origin': queue.name, 'timeout': queue._default_timeout}
-        self._fixed |= given(enqueued_from=self._place or None, group_id=self._group_id or None)
+        self._fixed |= given(by=self._place or None, group_id=self._group_id or None)
         self._rows.append((express.template(queue, moment, self._place, self._group_id), []))
         self._ids = fresh_ids(MOST_JOBS)
 

@@ -7,7 +7,7 @@ or at run time, is asked as ever: then the long way is taken.
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter, is_
 from types import FunctionType
 from typing import Any, cast
@@ -15,11 +15,11 @@ from typing import Any, cast
 from rq.job import Job
 from rq.provenance import place
 from rq.rules.arguments import WORDS
-from rq.rules.names import fresh_ids, get_call_string
+from rq.rules.names import fresh_id, get_call_string
 from rq.rules.parameters import secret_positions
 from rq.rules.payload import dumped
 from rq.rules.status import JobStatus
-from rq.rules.timing import utcformat
+from rq.rules.timing import from_epoch, utcformat
 from rq.store import codec, enter
 from rq.store.headed import Headed
 from rq.utils import now
@@ -94,16 +94,22 @@ def prepared(queue: Any, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     name = import_path(func)
     if name is None:
         return None
-    serializer, moment, where = queue.serializer, now(), place()
+    serializer, moment, where, job_id = queue.serializer, now(), place(), fresh_id()
     text = call_text(name, args, kwargs)
     data = dumped(serializer, (name, None, args, kwargs))
     stored = codec.encode_call(data, serializer)
-    (job_id,) = fresh_ids(1)
-    job = made(queue.job_class, template(queue, moment, where), (job_id, name, args, kwargs, text, data))
-    fields = {'id': job_id, 'created_at': utcformat(moment), 'description': text}
-    if where:
-        fields['enqueued_from'] = where
-    return job, enter.enqueue_plain(queue.name, queue._default_timeout, {**fields, 'data': stored})
+    job = object.__new__(queue.job_class)
+    job.__dict__ = template(queue, moment, where)
+    fill(job, (job_id, name, args, kwargs, text, data))
+    second, begin = _second(int(moment.timestamp()))
+    own = enter.Plain(second, f'{begin}{moment.microsecond:06d}Z', job_id, text, stored)
+    return job, enter.enqueue_plain(queue.name, queue._default_timeout, where, own)
+
+
+@lru_cache(maxsize=4)
+def _second(number: int) -> tuple[str, str]:
+    """A second since 1970 as text, and the timestamp text of its moments up to their fraction."""
+    return str(number), utcformat(from_epoch(number))[:20]
 
 
 def call_text(name: str, args: Any, kwargs: dict[str, Any]) -> str:
@@ -131,10 +137,16 @@ def template(queue: Any, moment: datetime, where: str, group_id: str | None = No
 def made(kind: type[Any], common: dict[str, Any], own: tuple[str, str, Any, dict[str, Any], str, bytes]) -> Any:
     """A job with these attributes and its own ones: id, import path, arguments, their text, the serialized call."""
     job = object.__new__(kind)
+    job.__dict__ = common.copy()
+    fill(job, own)
+    return job
+
+
+def fill(job: Any, own: tuple[str, str, Any, dict[str, Any], str, bytes]) -> None:
+    """Give a job what only it has."""
     job_id, name, args, kwargs, text, data = own
-    attributes = job.__dict__ = common.copy()
+    attributes = job.__dict__
     attributes['_id'], attributes['_func_name'], attributes['_data'] = job_id, name, data
     attributes['_args'], attributes['_kwargs'], attributes['description'] = args, kwargs, text
     attributes['_meta'], attributes['_broken'], attributes['_before'] = {}, {}, {}
     attributes['_dependency_ids'], attributes['webhooks'] = [], []
-    return job

@@ -54,6 +54,7 @@ class Forks:
     def __init__(self) -> None:
         self._few: list[list[Hook]] = []
         self._every: list[list[Hook]] = []
+        self._first: Hook | None = None
         marks = next((group for group in _ours if all(group)), ())  # one that is in all three lists
         found = [one for one in gc.get_referrers(*marks) if type(one) is list and all(map(callable, one))]
         lists = [[one for one in found if mark in one] for mark in marks]
@@ -72,10 +73,19 @@ class Forks:
                         hooks.remove(hook)
         self._few = few
 
+    def begin_with(self, hook: Hook | None) -> None:
+        """Have each child call it before anything else."""
+        for hooks in self._few[1:2]:
+            hooks[:] = [one for one in (hook, *hooks) if one is not None and one is not self._first]
+        self._first = hook
+
     def fork(self) -> int:
         """As `os.fork`."""
         if not self._few or not _is_alone():
-            return os.fork()
+            pid = os.fork()
+            if pid == 0 and self._first is not None:
+                self._first()
+            return pid
         for hooks, some in zip(self._lists, self._few, strict=True):
             hooks[:] = some
         try:

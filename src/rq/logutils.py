@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -94,6 +96,45 @@ def blue(text: Any) -> str:
     return _blue(text)
 
 
+#: formats of times, of which one text serves for a whole second; names of months are a matter of the locale
+_OF_A_SECOND = re.compile(r'(?:[^%]|%[YmdHMSyjFTDR%])*')
+#: what stands before the message, when all of it is known without a record
+_PREFIX = re.compile(r'(?:[^%]|%%|%\((?:asctime|name|levelname)\)s)*')
+_LOCAL_TIME = time.localtime
+
+
+class LineFormatter(logging.Formatter):
+    """The formatter of our own handlers: writes what the one of `logging` does, and the time once in a second."""
+
+    def __init__(self, fmt: str | None = None, datefmt: str | None = None) -> None:
+        super().__init__(fmt, datefmt)
+        prefix, message, rest = (fmt or '').rpartition('%(message)s')
+        self._prefix = prefix if message and not rest and _PREFIX.fullmatch(prefix) else None
+        self._is_of_a_second = bool(datefmt) and _OF_A_SECOND.fullmatch(datefmt or '') is not None
+        self._latest: tuple[int, Any, str] = -1, None, ''  # one tuple, as threads share it
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
+        """The time of a record."""
+        if datefmt == self.datefmt and self._is_of_a_second and self.converter is _LOCAL_TIME:
+            return self._text_of(record.created)
+        return super().formatTime(record, datefmt)
+
+    def prefix_of(self, name: str, level: int) -> str | None:
+        """What stands before a message that is logged now; None when that takes a record."""
+        if self._prefix is None or not self._is_of_a_second or self.converter is not _LOCAL_TIME:
+            return None
+        words = {'asctime': self._text_of(time.time()), 'name': name, 'levelname': logging.getLevelName(level)}
+        return self._prefix % words
+
+    def _text_of(self, moment: float) -> str:
+        second, zone, text = self._latest
+        # By identity: `time.tzset` makes new names.
+        if second != int(moment) or zone is not time.tzname:
+            text = time.strftime(self.datefmt or '', _LOCAL_TIME(moment))
+            self._latest = int(moment), time.tzname, text
+        return text
+
+
 class ColorizingStreamHandler(logging.StreamHandler[Any]):
     """A stream handler that colours warnings and errors on a terminal, and never waits for who should read.
 
@@ -129,6 +170,35 @@ class ColorizingStreamHandler(logging.StreamHandler[Any]):
             self.lost = 0
         else:
             self.lost += 1
+
+    def write_lines(self, level: int, lines: list[str]) -> bool:
+        """Write formatted lines at once, when that waits for nobody; False: nothing was written, emit them."""
+        self.acquire()
+        try:
+            descriptor = None if self.lost or self._is_cut or self.stream is None else self._descriptor()
+            if descriptor is None or (level in self.levels and self.is_tty):
+                return False
+            lines.append('')
+            data = _encoded(self.terminator.join(lines), self.stream.encoding, self.stream.errors)
+            written = outlet.write_at_once(descriptor, data, self._flush_stream)
+            if 0 < written < len(data):
+                self._write_rest(descriptor, data, written)
+        except (OSError, ValueError):
+            return False
+        else:
+            return written > 0
+        finally:
+            self.release()
+
+    def _write_rest(self, descriptor: int, data: bytes, written: int) -> None:
+        """After a part of them."""
+        try:
+            written += outlet.write(descriptor, data[written:], _PATIENCE)
+        except OSError:
+            pass  # the disk is full
+        end = self.terminator.encode(self.stream.encoding)
+        self._is_cut = not data[:written].endswith(end)
+        self.lost += data.count(end, written)
 
     def _of_loss(self, record: logging.LogRecord) -> str:
         words, level = '%d log lines before this one are lost: they could not be written', logging.WARNING
@@ -224,7 +294,8 @@ def _encoded(text: str, encoding: str, errors: str | None) -> bytes:
         return text.encode(encoding, 'backslashreplace')
 
 
-def _below_error(record: logging.LogRecord) -> bool:
+def below_error(record: logging.LogRecord) -> bool:
+    """The filter of the handler for stdout."""
     return record.levelno < logging.ERROR
 
 
@@ -237,9 +308,9 @@ def setup_loghandlers(
     """Send the logger `name` to stdout, errors to stderr, unless somebody configured handlers already."""
     logger = logging.getLogger(name)
     if not logger.hasHandlers():
-        formatter = logging.Formatter(fmt=log_format, datefmt=date_format)
+        formatter = LineFormatter(log_format, date_format)
         calm = ColorizingStreamHandler(stream=sys.stdout)
-        calm.addFilter(_below_error)
+        calm.addFilter(below_error)
         loud = ColorizingStreamHandler(stream=sys.stderr)
         loud.setLevel(logging.ERROR)
         for handler in (calm, loud):

@@ -10,6 +10,7 @@ import os
 import select
 import stat
 import struct
+import sys
 import termios
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from typing import Any
 #: what the two buffers of a text stream hold at most, and a long line: with so much room a flush cannot block
 ROOM_BYTES = 24 * 1024
 _COUNT = struct.Struct('i')
+_NO_COUNT = bytes(_COUNT.size)
+_NOWHERE = os.makedev(1, 3) if sys.platform == 'linux' else -1
 
 
 def write(descriptor: int, data: bytes, patience: float = 0.0, flush_first: Callable[[], object] | None = None) -> int:
@@ -25,7 +28,7 @@ def write(descriptor: int, data: bytes, patience: float = 0.0, flush_first: Call
 
     `flush_first` writes what the stream of this descriptor holds back; it is called when it cannot block.
     """
-    kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+    kind = _kind_of(descriptor)
     has_room = _has_room(descriptor, kind)
     if has_room and flush_first is not None:
         flush_first()
@@ -41,24 +44,41 @@ def write(descriptor: int, data: bytes, patience: float = 0.0, flush_first: Call
             os.close(way)
 
 
+def write_at_once(descriptor: int, data: bytes, flush_first: Callable[[], object]) -> int:
+    """Write it in one call that waits for nobody; 0 when there is none such. `OSError` when it is refused."""
+    kind = _kind_of(descriptor)
+    # To a terminal it has to go another way; a pipe or socket takes so much whole.
+    is_safe = kind != stat.S_IFCHR and len(data) <= select.PIPE_BUF
+    if kind != stat.S_IFREG and not (is_safe and _has_room(descriptor, kind)):
+        return 0
+    flush_first()
+    return os.write(descriptor, data)
+
+
 def has_room(descriptor: int) -> bool:
     """Whether everything that a text stream may hold back could be written without waiting for a reader."""
-    return _has_room(descriptor, stat.S_IFMT(os.fstat(descriptor).st_mode))
+    return _has_room(descriptor, _kind_of(descriptor))
+
+
+def _kind_of(descriptor: int) -> int:
+    """Of what kind of file it is; /dev/null takes all, as a regular one."""
+    found = os.fstat(descriptor)
+    kind = stat.S_IFMT(found.st_mode)
+    return stat.S_IFREG if kind == stat.S_IFCHR and found.st_rdev == _NOWHERE else kind
 
 
 def _has_room(descriptor: int, kind: int) -> bool:
     if kind == stat.S_IFREG:
         return True
-    if not _is_writable(descriptor, 0):
-        return False
     if kind != stat.S_IFIFO:
-        return True  # a socket says so only while most of its buffer is free
+        return _is_writable(descriptor, 0)  # a socket says so only while most of its buffer is free
     try:
         size: int = fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
-        used = _COUNT.unpack(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(_COUNT.size)))[0]
+        used: int = _COUNT.unpack(fcntl.ioctl(descriptor, termios.FIONREAD, _NO_COUNT))[0]
     except (AttributeError, OSError):
         return False  # no Linux
-    return bool(size - 2 * used >= ROOM_BYTES)  # twice: its pages are at least half full
+    # Twice: its pages are at least half full. An empty one need not be asked.
+    return size - 2 * used >= ROOM_BYTES and (not used or _is_writable(descriptor, 0))
 
 
 def _is_writable(descriptor: int, seconds: float) -> bool:

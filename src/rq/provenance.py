@@ -20,6 +20,7 @@ from rq.rules.anatomy import is_own_file
 MOST = 64  # bytes: one more would turn a job's small hash into a large one
 FUNCTION = 32  # bytes of it for the function, when all of it is too long
 STEPS = 20  # frames of libraries between us and the program
+MOST_SPOTS = 1024  # places whose words are remembered
 P = ParamSpec('P')
 T = TypeVar('T')
 
@@ -28,6 +29,8 @@ _COMMANDS = f'{_PACKAGE}cli/'
 _WORK = f'{_PACKAGE}perform/'
 _OURS, _OWN, _LIBRARY = 'ours', 'own', 'library'
 
+#: code and instruction that called us -> the words for it: Python looks for a line from the beginning of its function
+_spots: dict[tuple[int, int], tuple[CodeType, str]] = {}
 #: where a coroutine was made: when it runs, as a task perhaps, who made it is on no stack any more
 _made_at: ContextVar[str] = ContextVar('rq_enqueued_from', default='')
 
@@ -88,8 +91,17 @@ def _kind(file: str) -> str:
 
 def _words(frame: FrameType) -> str:
     code = frame.f_code
-    words = f'{_short(code.co_filename)}:{frame.f_lineno} {code.co_qualname}'
-    return words if len(words) <= MOST and words.isascii() else _fitted(code, frame.f_lineno)
+    spot = id(code), frame.f_lasti
+    known = _spots.get(spot)
+    if known is not None and known[0] is code:
+        return known[1]
+    words = f'{_short(code.co_filename)}:{frame.f_lineno} {code.co_name}'
+    if len(words) > MOST or not words.isascii():
+        words = _fitted(code, frame.f_lineno)
+    if len(_spots) >= MOST_SPOTS:
+        _spots.clear()
+    _spots[spot] = code, words
+    return words
 
 
 @lru_cache(maxsize=4096)
@@ -100,9 +112,9 @@ def _short(file: str) -> str:
 
 def _fitted(code: CodeType, line: int | None) -> str:
     """At most 64 bytes: the path gives way first, from its left."""
-    function = code.co_qualname.encode('utf-8', 'backslashreplace')
+    function = code.co_name.encode('utf-8', 'backslashreplace')
     where = f'{_short(code.co_filename)}:{line}'.encode('utf-8', 'backslashreplace')
     if len(where) + 1 + len(function) > MOST:
-        function = code.co_name.encode('utf-8', 'backslashreplace')[: max(FUNCTION, MOST - 1 - len(where))]
+        function = function[: max(FUNCTION, MOST - 1 - len(where))]
     where = where[-(MOST - 1 - len(function)) :]
     return f'{where.decode("utf-8", "ignore")} {function.decode("utf-8", "ignore")}'

@@ -240,9 +240,7 @@ def test_nothing_raw_reaches_the_terminal(run: Run, redis: Redis, work, redis_ur
     work()
     gid = group_of(ask, 'hostile')
     redis.hset(f'rq:failure:{gid}', mapping={'title': '\x1b[2J', 'message': '\r\x1b]0;x\x07', 'state': 'open'})
-    redis.hset(
-        job.key, mapping={'description': '\x1b[2J', 'worker_name': '\x9b31m', 'enqueued_from': '\x07', 'origin': 'a\nb'}
-    )
+    redis.hset(job.key, mapping={'description': '\x1b[2J', 'worker_name': '\x9b31m', 'by': '\x07', 'origin': 'a\nb'})
     for words in (
         *(['failures'], ['failures', 'show', gid], ['failures', 'show', 'hostile'], ['job', 'hostile']),
         *(['failures', 'show', 'hostile', '--full'], ['job', 'odd'], ['failures', 'retry', '--all', '--dry-run']),

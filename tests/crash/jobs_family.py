@@ -30,6 +30,7 @@ def leaves_family(then: str) -> str:
 
 def _orphan(work: Any, detached: bool = False) -> None:
     """A descendant whose parent has ended; detached: as daemons do it, with a session and descriptors of its own."""
+    reader, writer = os.pipe()
     middle = os.fork()
     if middle == 0:
         if detached:
@@ -42,7 +43,10 @@ def _orphan(work: Any, detached: bool = False) -> None:
             work()
         finally:
             os._exit(0)
+    os.close(writer)
     os.waitpid(middle, 0)
+    os.read(reader, 1)  # its end is closed: it has said who it is
+    os.close(reader)
 
 
 def leaves_growing_family(then: str) -> str:

@@ -162,7 +162,7 @@ WEATHERS = [
     Kind(
         'C', 'reply lost to a producer', 2,
         lambda c: {
-            'verb': c.choice(['enqueue_new', 'enqueue', 'schedule', 'defer']),
+            'verb': c.choice(['enqueue_plain', 'enqueue', 'schedule', 'defer']),
             'what': c.choice(['reply', 'command']),
         },
         lose_enqueue,

@@ -238,7 +238,7 @@ def test_c14_reply_of_a_failure_lost(
     assert settled(redis)() and redis.zrange(keys.place('failed', 'q'), 0, -1) == [job.id.encode()]
 
 
-@pytest.mark.parametrize('verb', ['enqueue_new', 'enqueue', 'defer', 'schedule'])
+@pytest.mark.parametrize('verb', ['enqueue_plain', 'enqueue', 'defer', 'schedule'])
 def test_c14_reply_of_an_enqueue_lost(
     fleet: Fleet, proxy: Proxy, queue: Queue, redis: Redis, witness: Witness, verb: str
 ) -> None:
@@ -247,7 +247,7 @@ def test_c14_reply_of_an_enqueue_lost(
         far = Queue('q', connection=client)
         parent = queue.enqueue(jobs_c.quick)
         rule = proxy.drop_reply(sha(verb))
-        if verb == 'enqueue_new':
+        if verb == 'enqueue_plain':
             job = far.enqueue(jobs_c.quick)
         elif verb == 'enqueue':
             job = far.enqueue(jobs_c.quick, job_id='given')

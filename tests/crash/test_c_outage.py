@@ -112,6 +112,28 @@ def test_c3_long_outage_mid_job(mortal: Mortal, far_fleet: Fleet, witness: Witne
     assert all('Traceback' not in crew.text() for crew in crews)
 
 
+def heard(witness: Witness) -> list[str]:
+    """What callbacks and handlers were told."""
+    return [line.event for line in witness.lines() if line.event.startswith('told')]
+
+
+def test_c3_failure_in_a_long_outage(mortal: Mortal, far_fleet: Fleet, witness: Witness) -> None:
+    """Longer than a lease: whose the job is nobody knows until the server is back. Then handlers are told, once."""
+    queue = Queue('q', connection=mortal.start().client())
+    crew = far_fleet.start('--exception-handler', 'tests.crash.jobs.told', worker=WORKER)
+    job = queue.enqueue(jobs_c.fails_after, LEASE + 1, on_failure=jobs_c.failed, job_timeout=600, retry=Retry(max=1))
+    witness.wait('begin', job.id)
+    mortal.kill()
+    time.sleep(LEASE + 3)
+    assert heard(witness) == []
+    mortal.start()
+    in_time(lambda: len(heard(witness)) == 2, RESUMED + 2, 'callback and handler are told')
+    in_time(finished(job), RESUMED, 'it is tried again')
+    assert heard(witness) == ['told failure', 'told JobFailedError']  # the exception itself went with its process
+    assert witness.count('begin', job.id) == len(job.attempts) + 1 == 2 and len(job.results()) == 1
+    assert crew.text().count('is tried again') == 1 and far_fleet.innocent_deaths() == []
+
+
 def test_c3_newcomer_after_an_outage(mortal: Mortal, far_fleet: Fleet, witness: Witness) -> None:
     """A worker that starts when the server is back gives the old one time to renew."""
     queue = Queue('q', connection=mortal.start().client())

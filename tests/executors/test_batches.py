@@ -49,7 +49,7 @@ class Stage:
         self.ended: list[Ended] = []
         self.stable = Stable(
             lambda running: {'place': str(place), **vars(running.job)},
-            ride, _never, lambda: None, lambda: None, _never,
+            ride, _never, lambda reporter=None: None, lambda: None, _never,
             60, terms=Terms(),
         )  # fmt: skip
 

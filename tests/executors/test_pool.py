@@ -211,11 +211,11 @@ def test_stop(redis: Redis, queue: Queue, function: Any, monkeypatch: Any) -> No
 @pytest.mark.parametrize('function', [side.waits_async, side.spins])
 def test_a_lost_lease_ends_the_job_silently(redis: Redis, queue: Queue, function: Any) -> None:
     learn(queue, side.where)
-    worker = SimpleWorker
-    with Aside(redis, queue, cls=worker, exception_handlers=[jobs.foo_handler]) as aside:
+    with Aside(redis, queue, exception_handlers=[jobs.foo_handler]) as aside:
         aside.worker.renew_interval = 0.1
         job = queue.enqueue(function, 'runs')
         marked(redis, 'runs')
+        wait_until(lambda: redis.zcard(keys.wip(queue.name)) == 1, 10, 'the other one is off the books')
         take_over(redis, job)
         pool = aside.worker._loop.executor
         wait_until(lambda: not pool._rides, 10, 'it has ended')

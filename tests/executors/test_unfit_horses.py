@@ -44,7 +44,7 @@ def _never(*_: Any) -> Any:
 def stable(request: Any) -> Iterator[Stable]:
     one = Stable(
         lambda running: {'place': str(running.job.place), 'name': running.job.name},
-        ride, _never, lambda: None, lambda: None, _never,
+        ride, _never, lambda reporter=None: None, lambda: None, _never,
         60, 2, terms=Terms(),
     )  # fmt: skip
     if request.param:

@@ -29,6 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         'webhook',
         'outlet',
         'logutils',
+        'loglines',
         'utils',
         'provenance',
     ),

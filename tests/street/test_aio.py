@@ -161,7 +161,7 @@ def test_unknown_scripts_are_taught(redis: Redis) -> None:
     async def scene(queue: AsyncQueue) -> None:
         redis.script_flush()
         await queue.enqueue(jobs.add, 1, 2)
-        assert redis.script_exists(load('enqueue_new').sha) == [True]
+        assert redis.script_exists(load('enqueue_plain').sha) == [True]
 
     play(redis, scene)
 

@@ -28,7 +28,7 @@ def line() -> int:
 
 def stored(redis: Redis, job: Any) -> str:
     """What the hash has."""
-    value = redis.hget(f'rq:job:{job.id}', 'enqueued_from')
+    value = redis.hget(f'rq:job:{job.id}', 'by')
     assert value is not None and len(value) <= 64
     return value.decode()
 
@@ -96,7 +96,7 @@ def test_coroutines(redis_url: str, redis: Redis) -> None:
 
     first = inspect.getsourcelines(gathers)[1]
     for job, offset in zip(asyncio.run(main()), (1, 2, 2, 3), strict=True):
-        assert stored(redis, job) == here(first + offset, 'test_coroutines.<locals>.gathers')
+        assert stored(redis, job) == here(first + offset, 'gathers')
 
 
 def library(tmp_path: Path, text: str) -> Any:
@@ -131,7 +131,7 @@ def test_the_command_says_its_name(redis_url: str, redis: Redis) -> None:
     result = CliRunner().invoke(main, ['enqueue', '-u', redis_url, 'tests.jobs.add'], catch_exceptions=False)
     assert result.exit_code == 0
     (found,) = redis.lrange('rq:queue:default', 0, -1)
-    assert redis.hget(f'rq:job:{found.decode()}', 'enqueued_from') == b'rq enqueue'
+    assert redis.hget(f'rq:job:{found.decode()}', 'by') == b'rq enqueue'
 
 
 @given(path=st.text(max_size=200), name=st.from_regex(r'[^\W\d]\w{0,80}', fullmatch=True))

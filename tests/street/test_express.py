@@ -86,7 +86,7 @@ def test_many_are_as_one_by_one(redis: Redis, made: list[Any], front: list[bool]
     for one, other in zip(many, ones, strict=True):
         first, second = stored(redis, one), stored(redis, other)
         assert (first.pop(b'origin'), second.pop(b'origin')) == (b'short', b'long')
-        first.pop(b'enqueued_from'), second.pop(b'enqueued_from')
+        first.pop(b'by'), second.pop(b'by')
         assert first == second and redis.ttl(one.key) == redis.ttl(other.key)
         names = {'origin', 'connection'}
         assert {k: v for k, v in attributes(one).items() if k not in names} == {

@@ -31,6 +31,7 @@ class Running:
     begun: bool = False  # the store knows that user code may run, or is not to know it
     is_doubtful: bool = False  # it may have gone back, and must be asked for before it runs
     settled: bool = False  # its outcome is written already, and handlers of era A are told of it
+    course: Any = None  # the short way that it takes through its slot
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Executor(Protocol):
     capacity: int  # how many jobs may run side by side
     is_inline: bool  # `start` runs the job to its end
     takes_batches: bool  # short jobs may be claimed and settled together
+    has_slots: bool  # jobs run in slots of this process, and plain ones may take a short way there
     lease_seconds: int  # 0: by the job's timeout, because user code runs in the process that renews
 
     @property

@@ -7,6 +7,7 @@ With terms it is used again, until it has done its share or is unfit for more.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import socket
@@ -19,8 +20,9 @@ from rq.executors import horse as child
 from rq.executors.base import Ended, Running
 from rq.executors.grooming import Terms
 from rq.executors.hearing import DEFAULT_TIMEOUT, Hearing
-from rq.executors.horse import Reporter
+from rq.executors.horse import Reporter, frame
 from rq.executors.nursery import Nursery, is_possible
+from rq.executors.pages import Pages
 from rq.executors.pulse import Pulse
 from rq.executors.reins import Horse
 from rq.executors.tokens import Tokens
@@ -28,6 +30,7 @@ from rq.forking import Forks
 
 Ride = Callable[[Reporter], None]
 MOST_SPARES = 2
+_PRACTICE = 'practise'  # in the place of a brief
 REHEARSALS = 30  # of the nursery: then the interpreter has made of our code what it makes of code used often
 FRESH_SECONDS = 0.1  # who reported less than so long ago still lives, or says that it does not
 
@@ -49,17 +52,18 @@ class Spare(NamedTuple):
 class Stable(Hearing):
     """The executors fork and, with terms, prefork: so many horses side by side, with spares waiting."""
 
-    is_inline = False
+    is_inline = has_slots = False
     stuck = 0
     rescues_while_busy = True
     lease_seconds: int
+    practise: Callable[[], None] | None = None  # what a horse for one job does once no job is in sight
 
     def __init__(
         self,
         brief_of: Callable[[Running], dict[str, Any]],
         ride_job: Callable[[dict[str, Any], Reporter], bool],
         ride_failure: Callable[[Running, Reporter], None],
-        rehearse: Callable[[], None],
+        rehearse: Callable[[Reporter | None], None],
         prepare_child: Callable[[], None],
         on_note: Callable[[Running, dict[str, Any], int], bool],
         lease_seconds: int,
@@ -74,9 +78,10 @@ class Stable(Hearing):
         self._horses: list[Horse] = []  # all that were ever given a job, and live
         self._idle: list[Horse] = []  # those of them that wait for another one
         self._spares: list[Spare] = []
+        self._practised: list[Spare] = []
         self._returned: list[Ended] = []
         self._nursery: Nursery | None = None
-        self._forks = Forks()
+        self._forks, self._pages = Forks(), Pages()
         self._next_look = 0.0
         child.become_subreaper()
         tree.keep_reserve()
@@ -88,12 +93,14 @@ class Stable(Hearing):
         if not is_possible():
             return
         try:
-            self._nursery = Nursery(self._pulse, self._in_nursery, self._wait_for_brief, self._forks)
+            self._nursery = Nursery(self._pulse, self._in_nursery, self._learn, self._wait_for_brief, self._forks)
         except OSError:
             return  # no process can be made now: the worker forks horses itself, and says so when that fails, too
 
     def prepare(self, expected: int = 1) -> None:
-        """Have horses waiting: one, and a few while jobs come one after the other."""
+        """Have horses waiting: one, and a few while jobs come one after the other. With none in sight they practise."""
+        if expected == 0:
+            self._have_practised()
         wanted = min(expected, MOST_SPARES + self.capacity - 1)
         if self._terms is not None:
             wanted = min(expected, self.capacity) - sum(self._stays(horse) for horse in self._horses)
@@ -102,6 +109,15 @@ class Stable(Hearing):
                 self._spares.append(self._order())
             except OSError:
                 return  # said when a job needs one
+
+    def _have_practised(self) -> None:
+        told, self._practised = self._practised, list(self._spares)
+        for spare in self._spares if self.practise is not None else ():
+            try:
+                if spare not in told:
+                    spare.end.sendall(frame(_PRACTICE))
+            except OSError:
+                continue  # it has gone, which is seen when it is needed
 
     def _stays(self, horse: Horse) -> bool:
         """Whether a horse is there after its job, too."""
@@ -215,9 +231,15 @@ class Stable(Hearing):
         return horse
 
     def _wait_for_brief(self, reporter: Reporter) -> None:
-        self._rehearse()
+        if not self._pages.are_known:
+            self._rehearse(None)
         if self._terms is None:
-            self._ride_job(reporter.receive(), reporter)
+            brief = reporter.receive()
+            while brief == _PRACTICE:
+                if self.practise is not None:
+                    self.practise()
+                brief = reporter.receive()
+            self._ride_job(brief, reporter)
         else:
             grooming.serve(reporter, self._ride_job, self._terms)
 
@@ -252,7 +274,19 @@ class Stable(Hearing):
     def _in_nursery(self) -> None:
         self._in_child()
         for _ in range(REHEARSALS):
-            self._rehearse()
+            self._play(None)
+        gc.collect()
+        gc.freeze()  # as in the worker
+        self._forks.settle()
+
+    def _learn(self) -> None:
+        self._pages.learn(self._forks, self._play)
+
+    def _play(self, reporter: Reporter | None) -> None:
+        """What a horse does with a usual job; a scout says so, too."""
+        if self.practise is not None:
+            self.practise()
+        self._rehearse(reporter)
 
     def _waiting_horses(self) -> list[Horse]:
         return [spare.horse for spare in self._spares if spare.horse]

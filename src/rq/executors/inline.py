@@ -13,6 +13,7 @@ class Inline:
 
     capacity = 1
     is_inline = takes_batches = True
+    has_slots = False
     stuck = 0
     rescues_while_busy = False
     lease_seconds = 0

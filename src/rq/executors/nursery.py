@@ -24,13 +24,19 @@ from rq.executors.pulse import GRACE_SECONDS, Pulse
 from rq.forking import Forks
 
 _MOST = 1024  # bytes of an answer
+STEADY = 32  # orders after which our memory changes no more: what horses will write is looked at once again
 
 
 class Nursery:
     """The worker's side. Orders are answered in their order; `OSError` when the nursery has died."""
 
     def __init__(
-        self, pulse: Pulse, prepare: Callable[[], None], ride: Callable[[Reporter], None], forks: Forks
+        self,
+        pulse: Pulse,
+        prepare: Callable[[], None],
+        learn: Callable[[], None],
+        ride: Callable[[Reporter], None],
+        forks: Forks,
     ) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._born: deque[int] = deque()
@@ -38,7 +44,7 @@ class Nursery:
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self._socket.detach())
-            _tend(theirs, parent, pulse, prepare, ride, forks)
+            _tend(theirs, parent, pulse, prepare, learn, ride, forks)
         theirs.close()
 
     def order(self, *ends: int) -> None:
@@ -97,6 +103,7 @@ def _tend(
     parent: int,
     pulse: Pulse,
     prepare: Callable[[], None],
+    learn: Callable[[], None],
     ride: Callable[[Reporter], None],
     forks: Forks,
 ) -> None:
@@ -105,7 +112,8 @@ def _tend(
         horse.end_with(parent)
         signal.set_wakeup_fd(-1)
         prepare()
-        forks.settle()
+        learn()
+        orders = 0
         poll = select.poll()
         poll.register(end, select.POLLIN)
         while True:
@@ -120,6 +128,9 @@ def _tend(
             answer = _fork(descriptors, value, end, ride, forks) if verb == 'fork' else _reap(value)
             if verb != 'forget':
                 end.send(marshal.dumps(answer))
+            orders += 1
+            if orders == STEADY:
+                learn()
     finally:
         os._exit(0)
 

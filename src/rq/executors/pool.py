@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -37,7 +38,7 @@ class Craft:
 
     make_slot: Callable[[], Slot]
     is_awaited: Callable[[Running], bool]  # whether it is known as a coroutine function that nobody wraps
-    perform: Callable[[Any, Running], None]  # with the hooks of its slot, in a thread
+    perform: Callable[[Slot, Running], bool]  # in a thread; whether it is to be awaited on the event loop
     fail: Callable[[Any, Running], None]  # the steps of a failure that is noted
     went_wrong: Callable[[Any, Running, BaseException], None]  # an override raised
     close: Callable[[], None]
@@ -47,11 +48,12 @@ class Pool:
     """Runs jobs side by side. All but the work of a ride itself happens in the main thread."""
 
     is_inline = takes_batches = False
+    has_slots = True
     lease_seconds = 0
 
-    def __init__(self, capacity: int, craft: Craft) -> None:
+    def __init__(self, capacity: int, craft: Craft, ahead: int = 0) -> None:
         self.capacity = capacity
-        self._craft = craft
+        self._craft, self._ahead = craft, ahead
         self._rides: dict[str, Ride] = {}
         self._left_behind: set[Ride] = set()
         self._slots: list[Slot] = []  # those that are free
@@ -77,7 +79,10 @@ class Pool:
         Later(0, lambda: None)
 
     def prepare(self, expected: int = 1) -> None:
-        """Threads come when they are needed."""
+        """The threads that are sure to be needed; others come when they are."""
+        if self._ahead:
+            self._threads.have(self._ahead)
+            self._ahead = 0
 
     def start(self, running: Running) -> None:
         """Run the job: on the event loop if it is known to belong there, else in a thread, which finds out."""
@@ -86,6 +91,7 @@ class Pool:
 
     def resume(self, running: Running) -> None:
         """Take the failure's steps in a thread, even if all slots are taken."""
+        running.course = None  # it has left it
         self._enter(Ride(running, self._fail), self._threads.put)
 
     def _enter(self, ride: Ride, begin: Callable[[Ride], None]) -> None:
@@ -177,7 +183,20 @@ class Pool:
                 was_struck, ride.mark = ride.mark.was_struck, None
             except BaseException:
                 continue
-        self._leave(ride, was_struck)
+        if ride.goes_on:
+            self._await_after_all(ride, was_struck)
+        else:
+            self._leave(ride, was_struck)
+
+    def _await_after_all(self, ride: Ride, was_struck: bool) -> None:
+        ride.goes_on = False
+        if was_struck:
+            ride.slot.close()  # as in `leave`
+        try:
+            self._turning.start(ride)
+        except OSError:  # there is no loop, for want of a thread
+            ride.settlement = Settlement('release', ride.running.lease)
+            self._leave(ride, False)
 
     def _work(self, ride: Ride) -> None:
         context.await_by(self._turning.wait)
@@ -218,7 +237,7 @@ class Pool:
         self._chime.ring()
 
     def _perform(self, ride: Ride) -> None:
-        self._craft.perform(ride.slot.hooks, ride.running)
+        ride.goes_on = bool(self._craft.perform(ride.slot, ride.running))
 
     def _fail(self, ride: Ride) -> None:
         self._craft.fail(ride.slot.hooks, ride.running)
@@ -230,10 +249,11 @@ class Pool:
         timer = None
         value, error = None, cast('BaseException | None', None)
         try:
-            slot = self._seat(ride)
+            ride.is_awaited = True
+            slot, course = ride.slot or self._seat(ride), ride.running.course
             ride.check()
             timer = self._limit(ride)
-            value = await awaited.call(ride.running.job, slot.hooks)
+            value = await (awaited.call(ride.running.job, slot.hooks) if course is None else course.wait_for(slot))
         except awaited.NotAwaitable:
             self._hand_over(ride, self._perform)
             return
@@ -241,13 +261,24 @@ class Pool:
             error = raised
         finally:
             if timer is not None:
-                timer.cancel()
-        if error is None and awaited.is_quick(ride.running.job, value):
-            self._succeed(ride, value)
-        elif ride.slot is None or error is not None and ride.is_taken:
+                timer.is_over = True
+        if error is None and self._is_settled(ride) or ride.slot is None or error is not None and ride.is_taken:
             self._leave(ride, False)
+        elif error is None and awaited.is_quick(ride.running.job, value):
+            self._succeed(ride, value)
         else:
             self._follow(ride, value, error)
+
+    def _is_settled(self, ride: Ride) -> bool:
+        """Whether the short way has come to its end; else the long one goes on from there."""
+        course = ride.running.course
+        if course is None:
+            return False
+        with suppress(Exception):  # of the serializer, which the long way will meet again
+            if course.settle(ride.slot.hooks):
+                return True
+        course.furnish(ride.slot)
+        return False
 
     def _succeed(self, ride: Ride, value: Any) -> None:
         """The steps of a success without user code; what goes wrong there is followed by others."""
@@ -264,20 +295,21 @@ class Pool:
         began = failure
         self._hand_over(ride, lambda ride: steps.fail(running.job, running.queue, running.execution, began, hooks))
 
-    def _limit(self, ride: Ride) -> asyncio.TimerHandle | None:
-        seconds = steps.timeout_of(ride.running.job)
+    def _limit(self, ride: Ride) -> Later | None:
+        course = ride.running.course
+        seconds = steps.timeout_of(ride.running.job) if course is None else max(course.seconds_left, 0.001)
         if seconds <= 0:
             return None
-        return self._turning.loop.call_later(min(seconds, _LONGEST), _end_in_time, ride)
+        return self._turning.limit(ride, min(seconds, _LONGEST))
 
     def _follow(self, ride: Ride, value: Any, error: BaseException | None) -> None:
         """The rest of the steps, in a thread."""
         running, hooks = ride.running, ride.slot.hooks
-        if isinstance(error, Taken):  # it was meant for another one
+        if isinstance(error, Taken) and not ride.is_over_time:  # it was meant for another one
             ride.settlement = Settlement('release', running.lease)
             self._leave(ride, False)
             return
-        if isinstance(error, asyncio.CancelledError) and ride.is_over_time:
+        if isinstance(error, asyncio.CancelledError | Taken) and ride.is_over_time:
             error = _timed_out(running.job, error)
 
         def outcome() -> Any:
@@ -286,6 +318,8 @@ class Pool:
             return value
 
         def rest(ride: Ride) -> None:
+            if running.course is not None:
+                running.course.furnish(ride.slot)
             steps.finish(running.job, running.queue, running.execution, outcome, hooks)
 
         self._hand_over(ride, rest)
@@ -296,11 +330,6 @@ class Pool:
             self._threads.put(ride)
         except OSError:  # no thread can be started now
             self._turning.loop.call_later(AGAIN, self._hand_over, ride, work)
-
-
-def _end_in_time(ride: Ride) -> None:
-    ride.is_over_time = True
-    ride.task.cancel()
 
 
 def _timed_out(job: Any, error: BaseException) -> JobTimeoutException:

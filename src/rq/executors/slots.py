@@ -35,6 +35,8 @@ class Ride:
         self.mark: Mark | None = None  # while it is in a thread
         self.settlement: Settlement | None = None
         self.is_begun = False
+        self.is_awaited = False  # its coroutine has begun
+        self.goes_on = False  # to be awaited, as it has turned out in a thread
         self.is_over_time = False
         self.is_taken = False  # to be ended
         self.is_over = False  # it has ended, and that was told
@@ -70,9 +72,15 @@ class Slot:
     def enter(self, ride: Ride) -> None:
         """A job begins."""
         ride.slot, self.outbox.ride, ride.is_begun = self, ride, True
-        hooks, running, lease = self.hooks, ride.running, ride.running.lease
-        hooks.executions[lease.execution], hooks.leases[lease.execution] = running.execution, lease
+        hooks = self.hooks
         hooks.told, hooks.ring, hooks.outbox = 0, None, self.outbox
+        if ride.running.course is None:
+            self.furnish(ride.running)
+
+    def furnish(self, running: Running) -> None:
+        """The job's object is needed, and who works on it must find it in the books."""
+        hooks, lease = self.hooks, running.lease
+        hooks.executions[lease.execution], hooks.leases[lease.execution] = running.execution, lease
         running.job.connection = hooks.connection  # one that no other job is interrupted with
 
     def leave(self, was_struck: bool) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 
@@ -30,6 +31,14 @@ class Threads:
                 self._grow()
             self._wanted += 1
         self._queue.put(work)
+
+    def have(self, number: int) -> None:
+        """Start so many now: one by one, in the midst of work, each of them would take as long as a job."""
+        with self._lock, suppress(OSError):
+            before = -1
+            while before < len(self._threads) < number:
+                before = len(self._threads)
+                self._grow()
 
     def _grow(self) -> None:
         thread = threading.Thread(target=self._run, name=f'{self._name}-{len(self._threads) + 1}', daemon=True)

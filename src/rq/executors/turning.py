@@ -87,6 +87,15 @@ class Turning:
         self.loop.call_soon_threadsafe(_cancel, ride)
         Later(BLOCKED_SECONDS, lambda: self._free_from(ride.task))
 
+    def limit(self, ride: Ride, seconds: float) -> Later:
+        """Cancel it in so many seconds, also when it keeps the loop to itself; until `is_over` is set."""
+        return Later(seconds, lambda: self._end_in_time(ride))
+
+    def _end_in_time(self, ride: Ride) -> None:
+        """In the timer's thread."""
+        ride.is_over_time = True
+        self.take(ride)
+
     def _free_from(self, task: asyncio.Task[None] | None) -> None:
         loop, thread = self._loop, self._thread
         if loop is None or thread is None or thread.ident is None or task is None or task.done():
@@ -175,7 +184,7 @@ class _Waiting:
 
 
 def _cancel(ride: Ride) -> None:
-    if ride.task is not None and ride.is_begun:  # else it finds out when it begins
+    if ride.task is not None and ride.is_awaited:  # else it finds out when it begins
         ride.task.cancel()
 
 

@@ -102,7 +102,10 @@ def as_retry(decision: TryAgain) -> Retry:
 
 def bind(job: JobLike, returned: Policy | None = None) -> None:
     """Another attempt follows: from now on the deadline is a fixed one, because each attempt is enqueued anew."""
-    enqueued, own = _enqueued(job), job.retry_policy
+    own = job.retry_policy
+    if own is None and returned is None:
+        return
+    enqueued = _enqueued(job)
     if own is not None and own.has_deadline:
         job.retry_policy = own = own.bound(enqueued)
     end = returned.end(enqueued) if returned is not None else None

@@ -162,11 +162,14 @@ def capture(
     if kind is Kind.RAISED and issubclass(cls, JobTimeoutException):
         kind = Kind.TIMED_OUT
     scrubber = Scrubber(secrets | secrets_of(error, job))
-    words = name_of(cls), message_of(error, scrubber.text), traceback_text(error, scrubber)
-    records = _chain_of(error, scrubber, keeps_locals, words[2])
+    text = traceback_text(error, scrubber)  # before the message, which is a part of it
+    message = message_of(error, scrubber.text)
+    records = _chain_of(error, scrubber, keeps_locals, message, text)
     return Failure(
         kind,
-        *words,
+        name_of(cls),
+        message,
+        text,
         retryable,
         chain=to_json(records),
         mro=mro_of(cls),
@@ -179,14 +182,16 @@ def capture(
     )
 
 
-def _chain_of(error: BaseException, scrubber: Scrubber, keeps_locals: bool, text: str) -> list[ExceptionRecord]:
+def _chain_of(
+    error: BaseException, scrubber: Scrubber, keeps_locals: bool, message: str, text: str
+) -> list[ExceptionRecord]:
     """Of it and its causes; with locals as long as the whole attempt stays within its limit."""
     if keeps_locals:
         known = locals_of(error, scrubber)
-        found = chain_of(error, lambda frame: known.get(id(frame)), scrubber)
+        found = chain_of(error, lambda frame: known.get(id(frame)), scrubber, message)
         if len(json.dumps(to_json(found))) + len(json.dumps(text)) < MAX_TRACEBACK_BYTES - 2 * MESSAGE_BYTES:
             return found
-    return chain_of(error, None, scrubber)
+    return chain_of(error, None, scrubber, message)
 
 
 def _fingerprint_of(error: BaseException) -> str:

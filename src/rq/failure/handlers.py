@@ -88,6 +88,14 @@ def heard_by(phase: str) -> int:
     return int(number) + 1 if number.isdigit() else EVERYBODY  # a chain that is somebody's own cannot be entered midway
 
 
+def func_of_call(job: Any) -> str:
+    """The function of a call that was loaded and is as usual, as `words_of` has it; '' for others."""
+    known: dict[str, Any] = getattr(job, '__dict__', {})
+    func, args = known.get('_func_name'), known.get('_args')
+    is_usual = type(func) is str and type(args) in (tuple, list) and type(known.get('_kwargs')) is dict
+    return str(func) if is_usual else ''
+
+
 def words_of(job: Any, tried: bool) -> dict[str, Any]:
     """The call, for the log record; what cannot be loaded is said, not raised, and not tried twice: it may hang."""
     try:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from rq import loglines
 from rq.failure.delivery import tell_here
 from rq.rules.lease import Lease
 from rq.rules.names import shown
@@ -22,6 +23,10 @@ _VERBS: dict[str, Callable[..., Call[Answer]]] = {
     'retry_returned': settle.retry_returned,
     'release': settle.release,
 }
+
+
+_AT_ONCE = 3  # lines that are written together, however long
+_MOST_AT_ONCE, _BEFORE_LINE = 3500, 60  # characters of more than that, and those of the worker's name and the time
 
 
 @dataclass
@@ -103,13 +108,9 @@ def tell(log: Any, worker_name: str, settlement: Settlement, given: Answer, log_
     """Say what was written; what was not ours to write is said once and told to nobody else."""
     job_id = settlement.lease.job_id
     if given in (Answer.OK, Answer.ALREADY):
-        if not log.isEnabledFor(settlement.level):
-            return
-        lines = settlement.lines
-        if settlement.verb == 'finish' and not log_lifespan:
-            lines.pop()
-        for line in lines:
-            log.log(settlement.level, 'Worker %s: %s', worker_name, shown(line))
+        level = settlement.level
+        if log.isEnabledFor(level):
+            _say(log, worker_name, level, _lines_of(settlement, log_lifespan))
     elif given is Answer.LOST:
         log.warning(
             'Worker %s: job %s is no longer ours (canceled, taken over or settled elsewhere); its %s was not written',
@@ -117,3 +118,48 @@ def tell(log: Any, worker_name: str, settlement: Settlement, given: Answer, log_
         )  # fmt: skip
     else:
         log.warning('Worker %s: job %s was deleted while it ran; its outcome is dropped', worker_name, job_id)
+
+
+def tell_all(log: Any, worker_name: str, told: list[tuple[Settlement, Answer]], log_lifespan: bool = True) -> None:
+    """The same of several, in their order; what successes have to say is written together."""
+    if len(told) > 1 and log.isEnabledFor(logging.INFO):
+        lines: list[str] = []
+        for settlement, given in told:
+            if settlement.verb != 'finish' or given not in (Answer.OK, Answer.ALREADY):
+                break
+            lines += _lines_of(settlement, log_lifespan)
+        else:
+            _say(log, worker_name, logging.INFO, lines)
+            return
+    for settlement, given in told:
+        tell(log, worker_name, settlement, given, log_lifespan)
+
+
+def _lines_of(settlement: Settlement, log_lifespan: bool) -> list[str]:
+    lines = settlement.lines
+    if settlement.verb == 'finish' and not log_lifespan:
+        lines.pop()
+    return [shown(line) for line in lines]
+
+
+def _say(log: Any, worker_name: str, level: int, lines: list[str]) -> None:
+    for some in _portions(lines):
+        if not loglines.write(log, level, [f'Worker {worker_name}: {line}' for line in some]):
+            for line in some:
+                log.log(level, 'Worker %s: %s', worker_name, line)
+
+
+def _portions(lines: list[str]) -> Iterator[list[str]]:
+    """So much of them as fits, as a rule, into what a pipe takes whole."""
+    if len(lines) <= _AT_ONCE:
+        yield lines
+        return
+    some: list[str] = []
+    size = 0
+    for line in lines:
+        if some and size + len(line) > _MOST_AT_ONCE:
+            yield some
+            some, size = [], 0
+        some.append(line)
+        size += len(line) + _BEFORE_LINE
+    yield some

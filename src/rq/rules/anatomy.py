@@ -60,16 +60,17 @@ class ExceptionRecord:
 
 
 def describe(
-    error: BaseException, locals_of: LocalsOf | None = None, scrubber: Scrubber = _PATTERNS
+    error: BaseException, locals_of: LocalsOf | None = None, scrubber: Scrubber = _PATTERNS, said: str | None = None
 ) -> list[ExceptionRecord]:
-    """The error, then its causes or contexts, as long as the bounds allow."""
+    """The error, then its causes or contexts, as long as the bounds allow. `said`: what `message_of` gives for it."""
     found: list[ExceptionRecord] = []
     room = CHAIN_BYTES
     try:
         for one, link in _linked(error):
             if len(found) == CHAIN or room <= 0:
                 break
-            record = _record(one, link, locals_of, scrubber)
+            words = said if one is error and said is not None else message_of(one, scrubber.text)
+            record = _record(one, link, locals_of, scrubber, words)
             size = _size(record)
             if size > room:
                 record = _slim(record)
@@ -106,17 +107,20 @@ def _linked(error: BaseException) -> Iterator[tuple[BaseException, str]]:
 
 
 def _record(
-    error: BaseException, link: str, locals_of: LocalsOf | None, scrubber: Scrubber, depth: int = 0
+    error: BaseException, link: str, locals_of: LocalsOf | None, scrubber: Scrubber, said: str, depth: int = 0
 ) -> ExceptionRecord:
     frames, omitted = _frames(own_frames(trace_of(error)), locals_of, scrubber)
     members: tuple[ExceptionRecord, ...] = ()
     if issubclass(type(error), BaseExceptionGroup) and depth < DEPTH:
         parts: Any = error
-        members = tuple(_record(one, '', locals_of, scrubber, depth + 1) for one in parts.exceptions[:MEMBERS])
+        members = tuple(
+            _record(one, '', locals_of, scrubber, message_of(one, scrubber.text), depth + 1)
+            for one in parts.exceptions[:MEMBERS]
+        )
         omitted += len(parts.exceptions) - len(members)
     cls = type(error)
     return ExceptionRecord(
-        name_of(cls), module_of(cls), _text(message_of(error, scrubber.text), WORDS), frames, link,
+        name_of(cls), module_of(cls), _text(said, WORDS), frames, link,
         _notes(error, scrubber), members, omitted,
     )  # fmt: skip
 
@@ -132,7 +136,10 @@ def _frames(
     trace: TracebackType | None, locals_of: LocalsOf | None, scrubber: Scrubber
 ) -> tuple[tuple[Frame, ...], int]:
     steps = steps_of(trace)
-    if all(leads_nowhere(step.tb_frame.f_code.co_filename) for step in steps):
+    for step in steps:
+        if not leads_nowhere(step.tb_frame.f_code.co_filename):
+            break
+    else:
         return (), 0  # ours and those of the import machinery: the message says what they could
     omitted = max(len(steps) - OUTER - INNER, 0)
     kept = steps[:OUTER] + steps[OUTER + omitted :] if omitted else steps

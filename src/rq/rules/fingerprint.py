@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from rq.rules.anatomy import ExceptionRecord, Frame
 
@@ -58,16 +58,37 @@ def fingerprint(
     `override` is what the exception, or a hook, says it is to be grouped by: then nothing else counts.
     """
     frames = chain[0].frames if chain else ()
-    if any(one.locals is not None for one in frames):
-        frames = tuple(replace(one, locals=None) for one in frames)
-    own, library = _frames(frames, function)
+    for one in frames:
+        if one.locals is not None:
+            frames = tuple(replace(one, locals=None) for one in frames)
+            break
     words = normalised(message)
-    override = _line(override, NAME)
-    is_placed = own or (library and kind in ('raised', 'timed_out'))
-    company = _company(chain), tuple(_member_types(chain))
-    said = '' if is_placed or override else words
-    known = _cause(kind, type_name, own, library, company, function, (signal, exit_code), said, override)
-    return Cause(known.id, known.title, kind, known.type_name, words, known.frames, known.function)
+    if override:
+        override = _line(override, NAME)
+    has_company = len(chain) > 1 or (chain and chain[0].members)
+    company = (_company(chain), tuple(_member_types(chain))) if has_company else _NONE
+    end = signal, exit_code
+    known = _placed(kind, type_name, frames, company, function, end, override)
+    if known is None:
+        known = _cause(kind, type_name, *_frames(frames, function), company, function, end, words, override)
+    found = object.__new__(Cause)
+    found.__dict__.update(known.__dict__, message=words)
+    return found
+
+
+_NONE: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
+
+
+@lru_cache(maxsize=512)
+def _placed(
+    kind: str, type_name: str, frames: tuple[Frame, ...], company: tuple[tuple[str, ...], tuple[str, ...]],
+    function: str, end: tuple[int | None, int | None], override: str,
+) -> Cause | None:  # fmt: skip
+    """By its place, or as told; None when its words count, too."""
+    own, library = _frames(frames, function)
+    if override or own or (library and kind in ('raised', 'timed_out')):
+        return _cause(kind, type_name, own, library, company, function, end, '', override)
+    return None
 
 
 @lru_cache(maxsize=512)
@@ -197,13 +218,25 @@ _EMAIL = r'[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,5}'
 _PATH = r'(?<![\w/])(?:~|\.{1,2}|[A-Za-z]:)?(?:[\\/][\w.@+~%=-]+)+[\\/]?|\b[\w.-]{1,100}(?:/[\w.@+%=-]+){2,}'
 #: any word with a digit in it, and what such words are joined to; of eight hexadecimal digits some have none
 _NUMBER = r'(?<!\w)(?:[0-9a-fA-F]{8,}(?!\w)|[+-]?\w*\d\w*(?:[-.,:+]\w*\d\w*)*%?)'
-_CHANGING = re.compile(
-    f'(?P<text>{_QUOTED})|(?P<url>{_URL})|(?P<email>{_EMAIL})|(?P<uuid>{_UUID})|(?P<path>{_PATH})|(?P<n>{_NUMBER})'
-)
+#: in this order, and of what one of them must be there before it is worth looking for
+_CHANGING = (
+    ('text', _QUOTED, ("'", '"', '`')), ('url', _URL, ('://',)), ('email', _EMAIL, ('@',)), ('uuid', _UUID, ('-',)),
+    ('path', _PATH, ('/', '\\')), ('n', _NUMBER, ('',)),
+)  # fmt: skip
 _REPEATED = re.compile(r'(<\w+>(?:: ?<\w+>)?)(?:[\s,;:]+\1)+')
+
+
+@cache
+def _pattern(*names: str) -> re.Pattern[str]:
+    return re.compile('|'.join(f'(?P<{name}>{pattern})' for name, pattern, _ in _CHANGING if name in names))
+
+
+def _name_of_change(found: re.Match[str]) -> str:
+    return f'<{found.lastgroup}>'
 
 
 def normalised(message: str) -> str:
     """A message without what differs from one time to the next, as one short line."""
-    text = _CHANGING.sub(lambda found: f'<{found.lastgroup}>', message)
+    names = [name for name, _, signs in _CHANGING for sign in signs if sign in message]
+    text = _pattern(*names).sub(_name_of_change, message)
     return _line(_REPEATED.sub(r'\1', ' '.join(text.split())), MESSAGE)

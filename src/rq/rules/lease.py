@@ -26,6 +26,11 @@ class Lease(NamedTuple):
         return f'{self.job_id}:{self.execution}'
 
 
+def is_of_batch(execution_id: str) -> bool:
+    """Whether it was claimed together with others: then its record is made when there is something to say of it."""
+    return execution_id.startswith('x')
+
+
 def own_process_seconds(timeout: float | None) -> int:
     """Seconds of the lease of a job that runs in the process which renews: RQ's SimpleWorker ttl."""
     if timeout is None:

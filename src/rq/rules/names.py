@@ -24,6 +24,7 @@ _LOOKED_AT = 2000  # characters of a value beyond those shown in which secrets a
 _JOB_ID = re.compile(r'[A-Za-z0-9_-]+')
 _VARIANT = {digit: '89ab'[place % 4] for place, digit in enumerate('0123456789abcdef')}
 _HARMLESS = 12  # characters of a number or word that are too few for any credential
+_LARGE = 1_000_000_000  # numbers up to it have no more
 
 
 def resolve_function_reference(func: Any) -> tuple[Any, str]:
@@ -138,10 +139,11 @@ def get_call_string(
     if func_name is None:
         return None
     shown = [HIDDEN if place in hidden else _without_secrets(value, max_length) for place, value in enumerate(args)]
-    shown += sorted(
-        f'{key}={HIDDEN if is_secret_name(key) else _without_secrets(value, max_length)}'
-        for key, value in kwargs.items()
-    )
+    if kwargs:
+        shown += sorted(
+            f'{key}={HIDDEN if is_secret_name(key) else _without_secrets(value, max_length)}'
+            for key, value in kwargs.items()
+        )
     return truncate_long_string(f'{func_name}({", ".join(shown)})', MAX_TEXT_LENGTH - len('...'))
 
 
@@ -159,12 +161,12 @@ def _without_secrets(value: Any, max_length: int | None) -> str:
 def _is_harmless(value: Any) -> bool:
     """Numbers and words too short for a credential, of types whose `repr` is known."""
     kind = type(value)
+    if kind is int:
+        return bool(-_LARGE < value < _LARGE)
     if kind is str:
         return len(value) <= _HARMLESS - 2 and value.isascii() and value.isalnum()
     return (
-        value is None
-        or kind is bool
-        or ((kind is int or kind is float) and -1e9 < value < 1e9 and len(repr(value)) <= _HARMLESS)
+        value is None or kind is bool or (kind is float and -_LARGE < value < _LARGE and len(repr(value)) <= _HARMLESS)
     )
 
 
@@ -184,15 +186,21 @@ def shown(name: str) -> str:
     return name if name.isprintable() else name.encode('unicode_escape').decode()
 
 
+def fresh_id() -> str:
+    """A new job id: a random UUID (RFC 9562, version 4) in lower case."""
+    # None is made ahead of time: who is copied with its memory, by a fork or a snapshot, would give the same ones.
+    return _uuid(secrets.token_bytes(16).hex())
+
+
 def fresh_ids(number: int) -> list[str]:
-    """So many new job ids: random UUIDs (RFC 9562, version 4) in lower case."""
-    digits = secrets.token_hex(16 * number)
+    """So many new job ids."""
+    digits = secrets.token_bytes(16 * number).hex()
+    return [_uuid(digits[at : at + 32]) for at in range(0, 32 * number, 32)]
+
+
+def _uuid(digits: str) -> str:
     # a fixed digit for the version, two fixed bits for the variant
-    return [
-        f'{digits[at : at + 8]}-{digits[at + 8 : at + 12]}-4{digits[at + 13 : at + 16]}-'
-        f'{_VARIANT[digits[at + 16]]}{digits[at + 17 : at + 20]}-{digits[at + 20 : at + 32]}'
-        for at in range(0, 32 * number, 32)
-    ]
+    return f'{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}'
 
 
 def is_job_id(value: object) -> bool:

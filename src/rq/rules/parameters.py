@@ -17,19 +17,13 @@ from rq.rules.secrets import HIDDEN, gather, is_secret_name
 _NOWHERE: frozenset[int] = frozenset()
 _MOST_WRAPPERS = 10
 _LONGER = 8
+_PLAIN = (int, str, float, bool, type(None), bytes)  # what has nothing within
 _MOST_MASKED, _LONGEST, _DEPTH = 1000, 4096, 6  # values that are looked at, characters of a text
 _MRO: Any = type.__dict__['__mro__'].__get__  # a metaclass may say something else
 
 
 def secret_positions(func_name: str | None, instance: Any = None) -> frozenset[int]:
     """The places of secret arguments in a call of the function of this name, or of this method of `instance`."""
-    if instance is None and type(func_name) is str:
-        module_name, _, name = func_name.rpartition('.')
-        module = sys.modules.get(module_name)
-        if type(module) is ModuleType:
-            function = module.__dict__.get(name)
-            if type(function) is FunctionType and '__wrapped__' not in function.__dict__:
-                return _positions(function.__code__, 0)
     return _positions_in_call(func_name, instance) or _NOWHERE
 
 
@@ -38,6 +32,13 @@ def _positions_in_call(func_name: str | None, instance: Any) -> frozenset[int] |
     if not func_name:
         return None
     if instance is None:
+        if type(func_name) is str:
+            module_name, _, name = func_name.rpartition('.')
+            module = sys.modules.get(module_name)
+            if type(module) is ModuleType:
+                function = module.__dict__.get(name)
+                if type(function) is FunctionType and '__wrapped__' not in function.__dict__:
+                    return _positions(function.__code__, 0)  # the usual case
         function, skipped = _function_named(func_name), 0
     else:
         holder = instance if type(instance) is type else type(instance)
@@ -62,8 +63,9 @@ def secrets_of_call(func_name: Any, instance: Any, args: Any, kwargs: Any) -> se
     if type(args) in (tuple, list):
         for place, value in enumerate(args):
             is_secret = place in hidden if hidden is not None else type(value) is str and len(value) >= _LONGER
-            gather(value, 2, 'password' if is_secret else None, found, left)
-    if type(kwargs) is dict:
+            if is_secret or type(value) not in _PLAIN:
+                gather(value, 2, 'password' if is_secret else None, found, left)
+    if type(kwargs) is dict and kwargs:
         gather(kwargs, 3, None, found, left)
     return found
 

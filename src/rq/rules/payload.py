@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from rq.exceptions import DeserializationError
+from rq.rules.short_pickle import makes_pickles, short_pickle
 from rq.timeouts import BaseTimeoutException
 
 
@@ -26,6 +27,11 @@ UNEVALUATED: Any = _Unevaluated()
 
 def dumped(serializer: Any, call: tuple[Any, Any, Any, Any]) -> Any:
     """A call as the serializer has it; what it raises gets a note on what can be stored."""
+    name, instance, args, kwargs = call
+    if instance is None and type(name) is str and makes_pickles(serializer):
+        short = short_pickle(name, args, kwargs)
+        if short is not None:
+            return short
     try:
         return serializer.dumps(call)
     except Exception as error:

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from rq.defaults import UNSERIALIZABLE_RETURN_VALUE_PAYLOAD
-from rq.rules.names import fresh_ids, validate_job_id
+from rq.rules.names import fresh_id, validate_job_id
 from rq.rules.payload import UNEVALUATED, Payload
 from rq.rules.policy import Policy
 from rq.rules.retry import Retry, interval_after_failure, retries_used
@@ -118,7 +118,7 @@ class JobRecord(Payload):
     def id(self) -> str:
         """Its id; a uuid4, made on first use, unless one was given."""
         if not self._id:
-            (self._id,) = fresh_ids(1)
+            self._id = fresh_id()
         return self._id
 
     @id.setter

@@ -90,7 +90,7 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     Never raises. What was scrubbed is not changed by being scrubbed again.
     """
     known = tuple(secrets)
-    if not known and not _may_have_secrets(text):
+    if not known and not (_may_have_secrets(text) if len(text) > _SHORT else _short_may_have_secrets(text)):
         return text
     for _ in range(_PASSES):
         found = _without_names(without_credentials(without_literals(text, known) if known else text))
@@ -120,13 +120,22 @@ class Scrubber:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self.secrets = frozenset(secrets)
         self._latest = '', ''  # a message is asked for more than once
+        self._harmless = ''  # a text without anything the search begins with: so is each part of it
 
     def text(self, text: str) -> str:
         """A text without secrets."""
         known, clean = self._latest
-        if text != known:
+        if text == known:
+            return clean
+        if self.secrets:
             clean = scrub(text, self.secrets)
-            self._latest = text, clean
+        elif text in self._harmless:
+            return text
+        elif _may_have_secrets(text):
+            clean = scrub(text)
+        else:
+            self._harmless = clean = text
+        self._latest = text, clean
         return clean
 
     def source(self, line: str) -> str:
@@ -138,6 +147,11 @@ def _may_have_secrets(text: str) -> bool:
     """Whether there is anything at all in it that the search begins with; in most texts there is not."""
     lowered = text.lower()
     return any(map(lowered.__contains__, _HINTS)) or may_have_credentials(text, lowered)
+
+
+#: what a job is called is looked at when it begins and when it ends, and is often what the next one is called
+_short_may_have_secrets = lru_cache(maxsize=64)(_may_have_secrets)
+_SHORT = 1000
 
 
 def _without_names(text: str) -> str:

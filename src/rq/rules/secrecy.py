@@ -15,7 +15,7 @@ from rq.exceptions import ColdShutdown
 from rq.rules.parameters import secrets_of_call
 from rq.rules.payload import UNEVALUATED
 from rq.rules.secrets import gather, is_secret_name
-from rq.rules.wording import steps_of, trace_of
+from rq.rules.wording import own_frames, steps_of, trace_of
 
 _MOST_ERRORS, _MOST_FRAMES = 20, 100
 
@@ -35,7 +35,17 @@ def secrets_of(error: BaseException | None, job: Any = None) -> set[str]:
 
 
 def _errors(error: BaseException, found: set[str]) -> None:
-    for frame in _frames(error):
+    _look_along(error, found)
+    if error.__cause__ is None and error.__context__ is None and not issubclass(type(error), BaseExceptionGroup):
+        return  # the usual case
+    for one in _company(error):
+        if one is not error:
+            _look_along(one, found)
+
+
+def _look_along(error: BaseException, found: set[str]) -> None:
+    for step in steps_of(own_frames(trace_of(error)))[-_MOST_FRAMES:]:
+        frame = step.tb_frame
         if _secret_locals(frame.f_code):
             found |= secrets_of_frame(frame)
 
@@ -48,16 +58,15 @@ def _call(job: Any, found: set[str]) -> None:
         found |= secrets_of_call(*(None if part is UNEVALUATED else part for part in parts))
 
 
-def _frames(error: BaseException) -> Iterator[FrameType]:
-    """Of the error, its causes and contexts, and its members."""
+def _company(error: BaseException) -> Iterator[BaseException]:
+    """The error, its causes and contexts, and its members."""
     waiting, seen = [error], set[int]()
     while waiting and len(seen) < _MOST_ERRORS:
         one = waiting.pop(0)
         if id(one) in seen:
             continue
         seen.add(id(one))
-        for step in steps_of(trace_of(one))[-_MOST_FRAMES:]:
-            yield step.tb_frame
+        yield one
         waiting += [each for each in (one.__cause__, one.__context__) if each is not None]
         if issubclass(type(one), BaseExceptionGroup):
             group: Any = one

@@ -49,6 +49,7 @@ def _move(sources: frozenset[str] | str, targets: str = '') -> Move:
 TABLE: dict[str, Move] = {
     'enqueue': _move(EVERY, 'queued started rate_limited'),
     'enqueue_new': _move('', 'queued'),
+    'enqueue_plain': _move('', 'queued'),
     'defer': _move(EVERY - {'started'}, 'deferred queued rate_limited'),
     'schedule': _move(EVERY - {'started'}, 'scheduled'),
     'promote_due': _move('scheduled created queued', 'queued rate_limited'),

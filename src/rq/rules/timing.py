@@ -6,6 +6,7 @@ Nobody here knows what time it is: that is for the server, or for `rq.utils.now`
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from rq.exceptions import TimeoutFormatError
 
@@ -38,6 +39,17 @@ def utcformat(dt: datetime) -> str:
         dt = dt.astimezone(UTC)
     # The first 26 characters end with the sixth digit of the fraction; an offset would follow.
     return dt.isoformat('T', 'microseconds')[:26] + 'Z'
+
+
+@lru_cache(maxsize=8)
+def _second_text(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+
+
+def epoch_text(seconds: float) -> str:
+    """Timestamp text of so many seconds after 1970: `utcformat(from_epoch(seconds))` for a third of it."""
+    whole, rest = divmod(round(seconds * 1_000_000), 1_000_000)
+    return f'{_second_text(whole)}.{rest:06d}Z'
 
 
 def utcparse(string: str) -> datetime:

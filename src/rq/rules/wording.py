@@ -11,6 +11,7 @@ import json
 import traceback
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -101,9 +102,11 @@ def _safe(describe_it: Any, otherwise: str) -> str:
 def own_frames(trace: TracebackType | None) -> TracebackType | None:
     """Without our leading frames, which tell a user nothing; all of them when there is nothing else."""
     inner = trace
-    while inner is not None and _is_ours(inner.tb_frame.f_code.co_filename):
+    while inner is not None:
+        if not _is_ours(inner.tb_frame.f_code.co_filename):
+            return inner
         inner = inner.tb_next
-    return inner or trace
+    return trace
 
 
 def _has_user_frames(error: BaseException | None) -> bool:
@@ -117,11 +120,13 @@ def _has_user_frames(error: BaseException | None) -> bool:
     return False
 
 
+@lru_cache(maxsize=1024)
 def leads_nowhere(file: str) -> bool:
     """Whether a frame in this file tells a user nothing: one of ours, or of the import machinery."""
     return _is_ours(file) or file.startswith('<frozen') or 'importlib' in file
 
 
+@lru_cache(maxsize=1024)
 def _is_ours(file: str) -> bool:
     return file.startswith(_OURS) and not file.startswith(_DEMO)
 

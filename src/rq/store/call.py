@@ -27,6 +27,7 @@ from redis.exceptions import (
 )
 
 from rq.connections import is_plain
+from rq.store import kept
 from rq.store.headed import Headed
 from rq.store.scripts import Script, load, names
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     'Answer', 'Batch', 'Call', 'Line', 'NoScriptError', 'RedisError', 'ResponseError', 'borrow', 'enqueue_on',
-    'is_full', 'is_slow', 'is_weather', 'run', 'run_async', 'run_many', 'run_many_async',
+    'is_full', 'is_slow', 'is_weather', 'packed', 'run', 'run_async', 'run_many', 'run_many_async',
 ]  # fmt: skip
 
 T = TypeVar('T')
@@ -132,6 +133,12 @@ def borrow(pool: Any) -> Any:
         return pool.get_connection('EVALSHA')
 
 
+def packed(connection: Any, commands: Sequence[tuple[Argument, ...]]) -> Any:
+    """Commands as they go over the wire, in one write."""
+    # redis-py looks at each word for what these never are
+    return connection.pack_commands(commands) if pack_command is None else [b''.join(map(pack_command, commands))]
+
+
 def run(connection: Any, call: Call[T] | Headed[T]) -> T:
     """Execute one call now."""
     if is_plain(connection):
@@ -148,16 +155,35 @@ def run(connection: Any, call: Call[T] | Headed[T]) -> T:
 
 
 def _exchange(client: Redis, call: Call[Any] | Headed[Any], sha: bool = True) -> Any:
-    """Send a call and read its reply, with the retries of the client; at half of the cost of the client itself."""
+    """Send a call and read its reply, with the retries of the client; at a third of the cost of the client itself."""
     pool = client.connection_pool
-    connection = borrow(pool)
+    connection = kept.take(pool)
+    failed: list[Exception] | None = None
+    if connection is None:
+        connection, failed = borrow(pool), []
     try:
-        packed = (call.packed(),) if sha and isinstance(call, Headed) else connection.pack_command(*call.words(sha))
-        return connection.retry.call_with_retry(
-            lambda: _answered(connection, packed), lambda error: connection.disconnect()
-        )
+        packed = (call.packed(),) if sha and isinstance(call, Headed) else _packed(connection, call.words(sha))
+        if failed is None:
+            try:
+                return _answered(connection, packed)
+            except ConnectionError:
+                failed = []  # closed since its last use, perhaps, which a pool would have noticed
+            except TimeoutError as error:
+                failed = [error]
+
+        def attempt() -> Any:
+            if failed:
+                raise failed.pop()
+            return _answered(connection, packed)
+
+        return connection.retry.call_with_retry(attempt, lambda error: connection.disconnect())
     finally:
-        pool.release(connection)
+        kept.give_back(pool, connection)
+
+
+def _packed(connection: Any, words: tuple[Argument, ...]) -> Sequence[bytes]:
+    packed: Sequence[bytes] = connection.pack_command(*words) if pack_command is None else (pack_command(words),)
+    return packed
 
 
 def _answered(connection: Any, packed: Sequence[bytes]) -> Any:
@@ -277,15 +303,15 @@ class Line:
                 self.drop()
             raise
 
-    def post(self, call: Call[Any]) -> None:
-        """Send a call whose reply nobody waits for; it is read with the next `run`."""
+    def post(self, *calls: Call[Any]) -> None:
+        """Send calls whose replies nobody waits for; they are read with the next `run`."""
         connection = self._open()
         try:
-            self._write(connection, [call.words()])
+            self._write(connection, [call.words() for call in calls])
         except BaseException:
             self.drop()
             raise
-        self._owed.append(call)
+        self._owed += calls
 
     def load_scripts(self) -> None:
         """Teach the server every script, so that no posted call meets an unknown hash."""
@@ -331,9 +357,7 @@ class Line:
 
     @staticmethod
     def _write(connection: Any, commands: list[tuple[Argument, ...]]) -> None:
-        # redis-py looks at each word for what these never are
-        packed = connection.pack_commands(commands) if pack_command is None else [b''.join(map(pack_command, commands))]
-        connection.send_packed_command(packed)
+        connection.send_packed_command(packed(connection, commands))
 
     @staticmethod
     def _read(connection: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from rq.defaults import LEASE_SECONDS, POISON_WINDOW, WIP_SECONDS
@@ -11,9 +12,12 @@ from rq.rules.lease import Lease
 from rq.store import codec, keys
 from rq.store.aside import put_aside
 from rq.store.call import Argument, Call, text
+from rq.store.minute import minute
 from rq.store.read import shown
 from rq.store.scripts import load
 
+#: how long the record of an execution stays: who comes after a long outage must still find whether it had begun
+_RECORD_SECONDS = 86400
 #: ids a claim looks at before it returns, so that a list full of dead ids cannot hold the server
 TURNS = 100
 
@@ -31,7 +35,8 @@ class Claimed(NamedTuple):
 class Claims(NamedTuple):
     """What a claim found. `more`: it ran out of turns, ask again. `dropped`: ids that had no business there.
 
-    `aside`: what cannot be worked on, and has just been set aside, with the reasons.
+    `aside`: what cannot be worked on, and has just been set aside, with the reasons. `ahead`: asked for before the
+    worker knew of any work, so nothing is marked as begun.
     """
 
     taken: list[Claimed]
@@ -39,6 +44,7 @@ class Claims(NamedTuple):
     more: bool
     suspended: bool = False
     aside: Sequence[tuple[str, str]] = ()
+    ahead: bool = False
 
 
 class Orphan(NamedTuple):
@@ -66,12 +72,25 @@ class Rescued(NamedTuple):
     aside: Sequence[tuple[str, str]] = ()
 
 
-def _claims(reply: list[Any]) -> Claims:
-    taken = [
-        Claimed(number - 1, job_id.decode(), execution.decode(), at / 1e6, codec.pairs(raw))
-        for number, job_id, execution, at, raw in reply[0]
-    ]
+def for_batch(executions: Sequence[str]) -> list[str]:
+    """Execution ids for jobs that are claimed together, and have no record until `begin` or `note` makes one."""
+    return [f'x{execution[1:]}' for execution in executions]
+
+
+def claims_of(executions: Sequence[str], reply: list[Any]) -> Claims:
+    """The reply to a claim with these execution ids."""
+    at = reply[5] / 1e6
+    taken = [_claimed(each, at, execution) for each, execution in zip(reply[0], executions, strict=False)]
     return Claims(taken, reply[1], bool(reply[2]), bool(reply[3]), put_aside(reply[4]))
+
+
+def _claimed(each: Any, at: float, execution: str) -> Claimed:
+    if isinstance(each, bytes):  # one text, cut up by what `lua/lib/plain_job` has put between the words
+        words = each.split(execution[-8:].encode() + b'\0\1')
+        raw = dict(zip(words[:-2:2], words[1:-2:2], strict=True))
+        return Claimed(int(words[-1]) - 1, words[-2].decode(), execution, at, raw)
+    number, job_id, given, fields = each
+    return Claimed(number - 1, job_id.decode(), given.decode(), at, codec.pairs(fields))
 
 
 def claim(
@@ -82,7 +101,7 @@ def claim(
     begun: bool = False,
     repeated: bool = False,
     streak: bool = False,
-    now: float | str = '',
+    now: float | str | None = None,
 ) -> Call[Claims]:
     """Take up to as many jobs as execution ids are given, from the queues in this order.
 
@@ -93,23 +112,28 @@ def claim(
     names = [keys.worker(worker)]
     for queue in queues:
         names += [keys.queue(queue), keys.aside(queue), keys.wake(queue)]
-    head: list[Argument] = [
-        now,
-        worker,
-        int(lease_seconds * 1000),
-        WIP_SECONDS,
-        max(TURNS, len(executions)),
-        int(begun),
-        int(repeated),
-    ]
-    head.append(int(streak and not repeated))
-    return Call(load('claim'), names, [*head, len(queues), *queues, *executions], _claims)
+    arguments = words(queues, executions, lease_seconds, begun, repeated, streak)
+    head: list[Argument] = [minute() if now is None else now, worker]
+    return Call(load('claim'), names, [*head, *arguments], partial(claims_of, executions))
+
+
+def words(
+    queues: Sequence[str], executions: Sequence[str], lease_seconds: float, begun: bool, repeated: bool, streak: bool
+) -> list[Argument]:
+    """What the script of a claim is told behind the time and the worker."""
+    head = (int(lease_seconds * 1000), WIP_SECONDS, max(TURNS, len(executions)), int(begun), int(repeated))
+    return [*head, int(streak and not repeated), len(queues), *queues, *executions]
 
 
 def begin(lease: Lease) -> Call[str]:
     """User code may run from here on."""
+    arguments: list[Argument] = ['', lease.member, max(_RECORD_SECONDS, lease.wip_seconds), lease.worker]
+    return Call(load('begin'), _books(lease), [*arguments, lease.wip_seconds], text)
+
+
+def _books(lease: Lease) -> list[str]:
     names = [keys.wip(lease.queue), keys.execution(lease.job_id, lease.execution)]
-    return Call(load('begin'), names, ['', lease.member, 86400], text)
+    return [*names, keys.executions(lease.job_id)]
 
 
 def renew(worker: str, leases: Sequence[Lease], now: float | str = '') -> Call[list[bool]]:
@@ -130,9 +154,8 @@ def renew(worker: str, leases: Sequence[Lease], now: float | str = '') -> Call[l
 
 def note(lease: Lease, failure: dict[str, Any], told: int, now: float | str = '') -> Call[bool]:
     """Remember a failure on its execution for a day; False when the execution is no longer ours."""
-    names = [keys.wip(lease.queue), keys.execution(lease.job_id, lease.execution)]
-    arguments: list[Argument] = [now, lease.member, json.dumps(failure), told, 86400]
-    return Call(load('note'), names, arguments, lambda reply: reply == b'ok')
+    arguments: list[Argument] = [now, lease.member, json.dumps(failure), told, _RECORD_SECONDS, lease.worker]
+    return Call(load('note'), _books(lease), [*arguments, lease.wip_seconds], lambda reply: reply == b'ok')
 
 
 def noted(raw: bytes | None) -> dict[str, Any] | None:

@@ -32,6 +32,7 @@ Value = str | bytes | int | float
 _WRAP_UP_TO = 53
 _RAW_UP_TO = 64
 _FRAMED = b'\x80\x05\x95'  # a pickle of protocol 5 that begins with a frame, whose length follows
+_SHORT, _MEMORY = b'\x80\x05(\x8c', b'\x94'  # how one of `rules.short_pickle` begins, and what it never contains
 
 
 def _text(raw: bytes) -> str:
@@ -101,7 +102,7 @@ _FIELDS: tuple[tuple[str, str, Callable[[Any], Value], Callable[[bytes], Any]], 
     ('last_heartbeat', 'last_heartbeat', _time, str_to_date),
     ('worker_name', 'worker_name', _PLAIN, _text),
     ('group_id', 'group_id', _PLAIN, _text),
-    ('enqueued_from', 'enqueued_from', _PLAIN, _text),
+    ('by', 'enqueued_from', _PLAIN, _text),
     ('copy_of', 'copy_of', _PLAIN, _text),
     ('keep_on_failure', 'keep_on_failure', _PLAIN, _text),
     ('timeout', 'timeout', _PLAIN, _number),
@@ -145,6 +146,9 @@ def payload(data: bytes, serializer: Any) -> bytes:
     """A call as its field has it. A short pickle can be no zlib stream, and readers take it as it is: it needs none."""
     if serializer is not DefaultSerializer:
         return compress(data)
+    if data.startswith(_SHORT) and _MEMORY not in data:
+        # plain values need no word on the protocol; and what begins so is no zlib stream either
+        return data[2:] if len(data) <= _RAW_UP_TO + 2 else compress(data)
     if data.startswith(_FRAMED) and int.from_bytes(data[3:11], 'little') == len(data) - 11:
         framed, data = data, data[:2] + data[11:]  # one frame around all of it says nothing more
         if len(data) > _RAW_UP_TO:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from rq.rules.record import JobRecord
 from rq.store import codec, keys
 from rq.store.call import Argument, Call, text
-from rq.store.headed import Head, Headed, Plain
+from rq.store.headed import Head, Headed
 from rq.store.scripts import load
 
 
@@ -61,16 +61,39 @@ def enqueue_new(record: JobRecord, front: bool = False, now: float | str = '') -
     return Call(load('enqueue_new'), _places(record.origin), [*head, record.id, *fields.values()], _entered)
 
 
-def enqueue_plain(queue: str, timeout: int, rows: Mapping[str, str | bytes]) -> Headed[Entered]:
-    """A new record that has no more than origin and timeout enters the queue: its id and its other fields."""
-    job_id, *values = rows.values()
-    return Headed(_plain_head(queue, str(timeout), tuple(rows)[1:]), [job_id, *values], _entered)
+class Plain(NamedTuple):
+    """What one plain record has for itself, as it is stored; `second`: of its creation, since 1970."""
+
+    second: str
+    created_at: str
+    id: str
+    description: str
+    data: bytes
 
 
-@lru_cache(maxsize=256)
-def _plain_head(queue: str, timeout: str, names: tuple[str, ...]) -> Head:
-    args: list[Plain] = ['', 0, '', 4, len(names), 'origin', queue, 'timeout', timeout, *names]
-    return Head.of(load('enqueue_new'), _places(queue), args)
+def enqueue_plain(queue: str, timeout: int, by: str, own: Plain, now: float | str = '') -> Headed[Entered]:
+    """A new record that has no more than most others enters its queue; `by`: where the program enqueued it, or ''."""
+    return _PlainCall(_plain_head(queue, timeout, by, str(now)), own, _entered)
+
+
+class _PlainCall(Headed[Entered]):
+    """Packed in one go, where all is as long as usual."""
+
+    __slots__ = ()
+    tail: Plain
+
+    def packed(self) -> bytes:
+        second, created_at, job_id, text, raw = self.tail
+        if len(job_id) != 36 or len(second) != 10 or not text.isascii():
+            return super().packed()
+        own = f'$10\r\n{second}\r\n$27\r\n{created_at}\r\n$36\r\n{job_id}\r\n'
+        own += f'${len(text)}\r\n{text}\r\n${len(raw)}\r\n'
+        return b''.join((b'*13\r\n', self.head.packed, own.encode(), raw, b'\r\n'))
+
+
+@lru_cache(maxsize=1024)
+def _plain_head(queue: str, timeout: int, by: str, now: str) -> Head:
+    return Head.of(load('enqueue_plain'), [keys.queue(queue)], [now, queue, timeout, by])
 
 
 class Alike(NamedTuple):

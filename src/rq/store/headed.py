@@ -7,6 +7,12 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from rq.store.scripts import Script
 
+pack_command: Any = None
+try:
+    from hiredis import pack_command
+except ImportError:
+    pass
+
 T = TypeVar('T')
 Plain = str | bytes | int
 
@@ -44,6 +50,9 @@ class Headed(Generic[T]):
 
 
 def _packed(words: Sequence[Plain]) -> bytes:
+    if pack_command is not None:
+        command: bytes = pack_command(tuple(words))
+        return command[command.index(b'\n') + 1 :]  # without their number
     pieces = []
     for word in words:
         raw = word.encode() if isinstance(word, str) else word if isinstance(word, bytes) else b'%d' % word

@@ -6,7 +6,7 @@ RQ's (redis-layout of the specification):
   rq:job::<id>:dependencies         set     ids of jobs it waits for (two colons)
   rq:results:<id>                   stream  one entry per outcome
   rq:executions:<id>                zset    execution ids, score: end of life
-  rq:execution:<id>:<execution>     hash    one attempt
+  rq:execution:<id>:<execution>     hash    one attempt; of a batch (x...) only what has begun for long, or failed
   rq:queues                         set     keys of all queues
   rq:queue:<queue>                  list    ids of queued jobs, left end is the front
   rq:wip:<queue>                    zset    <id>:<execution>, score: overdue; the membership is the lease
@@ -61,7 +61,7 @@ Ours (RQ 3.0 ignores them):
                                     enqueue named another), lost and lost_at (workers lost on
                                     it, since when in ms), warning (why its result is not stored),
                                     attempts (how many failed), attempt:0 to attempt:9 (the latest ten, by number % 10),
-                                    enqueued_from (file:line function of the program, at most 64 bytes), copy_of (id of
+                                    by (who enqueued it: file:line function, at most 64 bytes), copy_of (id of
                                     the job it is a copy of), final_callback_name, final_callback_timeout
                                     (on_final_failure), retry_policy (JSON: what a Retry says beyond retries_left and
                                     retry_intervals), keep_on_failure (locals, output: what is kept of an attempt)

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rq.rules.lease import CLEANER, Lease
-from rq.rules.timing import from_epoch, utcformat
+from rq.rules.timing import epoch_text
 from rq.store import codec, keys
 from rq.store.call import Answer, Argument, Call, answer
+from rq.store.minute import minute
 from rq.store.scripts import load
 
 Times = tuple[float, float, float] | tuple[()]
@@ -40,14 +41,15 @@ def _call(verb: str, place: str | None, lease: Lease, now: float | str, argument
     return Call(load(verb), _keys(lease, place), [now, lease.job_id, lease.execution, *arguments], answer)
 
 
-_SHORT = 4096  # bytes, about the window that is used for texts of this length
+_SHORT, _VERY_SHORT = 4096, 1024  # bytes, about the window that is used for texts of this length
 
 
 def _compressed(raw: bytes, level: int) -> bytes:
     """As zlib has it; for a short text the memory that it usually takes costs more than the work."""
     if len(raw) > _SHORT:
         return zlib.compress(raw, level)
-    packer = zlib.compressobj(level, zlib.DEFLATED, 12, 6)
+    room = (10, 4) if len(raw) <= _VERY_SHORT else (12, 6)
+    packer = zlib.compressobj(level, zlib.DEFLATED, *room)
     return packer.compress(raw) + packer.flush()
 
 
@@ -78,8 +80,8 @@ def _texts(times: Times) -> list[str]:
 
 def _with_end(times: Times, fields: Fields) -> list[codec.Value]:
     """The fields to set, `ended_at` among them where the end is known."""
-    end = {'ended_at': utcformat(from_epoch(times[1]))} if times else {}
-    return codec.flat({**end, **fields})
+    end: list[codec.Value] = ['ended_at', epoch_text(times[1])] if times and 'ended_at' not in fields else []
+    return [*end, *codec.flat(fields)] if fields else end
 
 
 def finish(
@@ -88,7 +90,7 @@ def finish(
     value: bytes | None,
     times: Times,
     fields: Fields,
-    now: float | str = '',
+    now: float | str | None = None,
     repeat: float | None = None,
     news: str = '',
 ) -> Call[Answer]:
@@ -99,7 +101,7 @@ def finish(
     packed = '' if value is None else encode_value(value)
     arguments: list[Argument] = [result_ttl, lease.worker, *_texts(times), packed, '' if repeat is None else repeat]
     names = [*_keys(lease, 'finished'), keys.place('scheduled', lease.queue)]
-    head: list[Argument] = [now, lease.job_id, lease.execution]
+    head: list[Argument] = [minute() if now is None else now, lease.job_id, lease.execution]
     return Call(load('finish'), names, [*head, *arguments, news, *_with_end(times, fields)], answer)
 
 
@@ -113,17 +115,21 @@ class Success(NamedTuple):
     fields: Fields
 
 
-def finish_many(successes: Sequence[Success], now: float | str = '') -> Call[list[bool]]:
+def words_of(success: Success) -> list[Argument]:
+    """What scripts are told of a success, behind whose it is; its fields come last, after their number."""
+    pairs = _with_end(success.times, success.fields)
+    value = '' if success.value is None else encode_value(success.value)
+    return [success.result_ttl, *_texts(success.times), value, len(pairs) // 2, *pairs]
+
+
+def finish_many(successes: Sequence[Success], now: float | str | None = None) -> Call[list[bool]]:
     """Successes of one worker in one queue; tells of each whether it is written, else `finish` is to be asked."""
     first = successes[0].lease
     names = [keys.wip(first.queue), keys.leases(first.queue), keys.worker(first.worker)]
     names += [keys.worker_executions(first.worker), keys.place('finished', first.queue)]
-    arguments: list[Argument] = [now, first.worker]
-    for lease, ttl, value, times, fields in successes:
-        names += [keys.job(lease.job_id), keys.results(lease.job_id)]
-        pairs = _with_end(times, fields)
-        arguments += [lease.job_id, lease.execution, ttl, *_texts(times), '' if value is None else encode_value(value)]
-        arguments += [len(pairs) // 2, *pairs]
+    arguments: list[Argument] = [minute() if now is None else now, first.worker]
+    for one in successes:
+        arguments += [one.lease.job_id, one.lease.execution, *words_of(one)]
     number = len(successes)
     return Call(load('finish_many'), names, arguments, lambda reply: [one == 1 for one in reply] or [False] * number)
 

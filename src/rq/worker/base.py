@@ -12,7 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from rq import eras
+from rq import eras, loglines
 from rq.defaults import (
     DEFAULT_JOB_MONITORING_INTERVAL,
     DEFAULT_LOGGING_DATE_FORMAT,
@@ -360,11 +360,15 @@ class BaseWorker(Parts, Outcomes, Attempts, Books, Maintenance, Stopping, Probed
     def announce_job(self, job: Any, queue: Any) -> None:
         """Say which job begins."""
         self.procline(f'Running {job.id} from {queue.name}')
-        if not self.log.isEnabledFor(logging.INFO):
-            return
-        what = scrub(str(job.description or '')[:2000])[:300] if self.log_job_description else ''
-        words = f'{what} ({job.id})' if what else job.id
-        self.log.info('%s', shown(f'{queue.name}: {words}'))
+        if self.log.isEnabledFor(logging.INFO):
+            self.say_begun(queue, job.id, job.description)
+
+    def say_begun(self, queue: Any, job_id: str, description: Any) -> None:
+        """The same in the log."""
+        what = scrub(str(description or '')[:2000])[:300] if self.log_job_description else ''
+        line = shown(f'{queue.name}: {what} ({job_id})' if what else f'{queue.name}: {job_id}')
+        if not loglines.write(self.log, logging.INFO, (line,)):
+            self.log.info('%s', line)
 
     def execute_job(self, job: Any, queue: Any) -> None:
         """Run a job that was taken, to its end."""

@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 from rq.connections import rebuild
@@ -24,6 +24,25 @@ from rq.store.call import Call, Line, is_weather
 from rq.supervision.gate import passage
 from rq.worker import ended as after
 from rq.worker.together import Together
+
+
+class Away:
+    """A `with` block without the lock of the main thread, which comes back with it whatever strikes."""
+
+    __slots__ = ('_come_back', '_go')
+
+    def __init__(self, go: Callable[[], None], come_back: Callable[[], None]) -> None:
+        self._go, self._come_back = go, come_back
+
+    def __enter__(self) -> None:
+        try:
+            self._go()
+        except BaseException:  # a signal's, right behind it
+            self._come_back()
+            raise
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._come_back()
 
 
 class Batches:
@@ -85,14 +104,9 @@ class Batches:
             loop._carry_out(running)
             self._tell()
 
-    @contextlib.contextmanager
-    def user_code(self) -> Iterator[None]:
+    def user_code(self) -> Away:
         """The main thread is in somebody else's code."""
-        try:
-            self._lock.release()
-            yield
-        finally:
-            self._come_back()
+        return Away(self._lock.release, self._come_back)
 
     def _come_back(self) -> None:
         """Have the lock again. A signal may raise at any place of this, also right after the lock was taken."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rq import eras
 from rq.exceptions import NoSuchJobError
 from rq.executions import WORKER_EXECUTIONS_KEY_TEMPLATE, Execution
+from rq.rules.lease import is_of_batch
 from rq.rules.timing import str_to_date, utcformat
 from rq.store import keys, read, workers
 from rq.store.call import is_weather, run
@@ -180,9 +181,11 @@ class Books:
             try:
                 execution.refresh()
             except ValueError:
-                dead.append(member)
-            else:
-                found.append(execution)
+                if not is_of_batch(execution.id):  # of which most never have a record
+                    dead.append(member)
+                    continue
+                execution.worker_name = self.name
+            found.append(execution)
         if dead:
             self.connection.srem(self.executions_key, *dead)
         self._executions = found

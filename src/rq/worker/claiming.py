@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from rq.connections import describe, rebuild
 from rq.defaults import BURST_PATIENCE, LEASE_SECONDS, MAX_BACKOFF, SOCKET_TIMEOUT
-from rq.failure.notify import Settlement, tell
+from rq.failure.notify import Settlement, tell, tell_all
 from rq.rules.lease import Lease
 from rq.store import claim, promote
 from rq.store.call import Answer, Call, Line, ResponseError, is_weather
@@ -43,6 +43,9 @@ class Conversation:
         self.give_up: Callable[[float], bool] = lambda since: False
         self._executions: list[str] = []  # the ids of a claim whose reply may have been lost
         self._has_asked = False  # with these ids
+        self._went_ahead = False  # they did so with a claim behind the wait ...
+        self._ahead_at = 0.0  # ... and then
+        self._arrived: claim.Claims | None = None  # what such a claim has taken
         self.asked_at = 0.0  # when a job was asked for
         self.lost_touch: Callable[[], bool] = lambda: False  # whether no renewal was accepted for a whole lease
         self._told_at = 0.0
@@ -151,9 +154,17 @@ class Conversation:
         number: int,
         begun: bool,
         streak: bool = False,
+        batched: bool = False,
     ) -> claim.Claims:
-        """Write what waits and take up to so many jobs, in one round trip; `streak`: as `store.claim.claim` has it."""
-        self._executions = self._executions or [token_hex(16) for _ in range(number)]
+        """Write what waits and take up to so many jobs, in one round trip; `streak`: as `store.claim.claim` has it.
+
+        While a claim is under way behind the wait: what that has taken, nothing so far.
+        """
+        if self._arrived is not None or self.waiter.has_call:
+            return self._gone_ahead(waiting)
+        ahead = self._went_ahead  # and the reply was lost
+        begun = begun and not ahead
+        self._executions = self._executions or (claim.for_batch(_ids(number)) if batched else _ids(number))
 
         def take() -> Call[Any]:
             repeated, self._has_asked = self._has_asked, True
@@ -166,16 +177,28 @@ class Conversation:
         claims: Any = replies[-1]
         if isinstance(claims, Exception):
             raise claims
-        self._executions, self._has_asked = [], False
-        taken: claim.Claims = claims
+        self._forget_ids()
+        taken: claim.Claims = claims._replace(ahead=True) if ahead else claims
         return taken
+
+    def _forget_ids(self) -> None:
+        self._executions, self._has_asked, self._went_ahead = [], False, False
+
+    def _gone_ahead(self, waiting: list[Settlement]) -> claim.Claims:
+        self.settle(waiting)
+        arrived, self._arrived = self._arrived, None
+        self.asked_at = self._ahead_at
+        return arrived or claim.Claims([], [], False)
 
     def told(self, waiting: list[Settlement], replies: list[Any]) -> None:
         """Say what became of outcomes that were sent."""
-        for settlement, reply in zip(list(waiting), replies, strict=True):
-            waiting.remove(settlement)
+        worker, said = self._worker, list(zip(waiting, replies, strict=True))
+        del waiting[: len(said)]
+        if all(isinstance(reply, Answer) for reply in replies):
+            tell_all(worker.log, worker.name, said, worker.log_result_lifespan)
+            return
+        for settlement, reply in said:
             if isinstance(reply, Answer):
-                worker = self._worker
                 tell(worker.log, worker.name, settlement, reply, worker.log_result_lifespan)
             else:
                 self._worker.log.error(
@@ -229,10 +252,23 @@ class Conversation:
 
     # --- waiting ------------------------------------------------------------------------------------------------
 
-    def wait_descriptor(self, queues: list[str]) -> int | None:
-        """Begin to wait for work; None while the server is away."""
+    def wait_descriptor(self, queues: list[str], ahead: tuple[list[str], float] | None = None) -> int | None:
+        """Begin to wait for work; None while the server is away. `ahead`: and claim a job of queues, with a lease.
+
+        Then whoever enqueues a job hands it to us, and we need not ask. Should we be gone by then without the server
+        knowing it, that job has not begun: it goes back uncharged when its lease has run out.
+        """
+
+        def claim_ahead() -> Call[Any]:
+            self._executions = self._executions or _ids(1)
+            repeated, self._has_asked = self._has_asked, True
+            self._went_ahead, self._ahead_at = True, time.monotonic()
+            queues, lease_seconds = ahead or ([], 0.0)
+            return claim.claim(self._worker.name, queues, self._executions, lease_seconds, repeated=repeated)
+
         try:
-            return self.waiter.start(queues, IDLE_SECONDS * random.uniform(0.8, 1.2))
+            seconds = IDLE_SECONDS * random.uniform(0.8, 1.2)
+            return self.waiter.start(queues, seconds, claim_ahead if ahead else None)
         except Exception as error:
             self.waiter.drop()
             if not is_weather(error):
@@ -243,7 +279,7 @@ class Conversation:
         """The wait is over: by a token or its own end (readable), or the server has been silent for too long."""
         try:
             if readable:
-                self.waiter.finish()
+                self._arrive(self.waiter.finish())
             else:
                 self.waiter.drop()
         except Exception as error:
@@ -251,15 +287,55 @@ class Conversation:
             if not is_weather(error) and not isinstance(error, ResponseError):
                 raise
 
+    def _arrive(self, claims: claim.Claims | None) -> None:
+        if claims is not None:
+            self._forget_ids()
+            self._arrived = claims._replace(ahead=True)
+
+    def withdraw(self) -> list[claim.Claimed]:
+        """We wait no longer: what a claim that went ahead has taken all the same."""
+        if self.waiter.has_call:
+            self._stop_waiting()
+        arrived, self._arrived = self._arrived, None
+        return arrived.taken if arrived is not None else []
+
+    def _stop_waiting(self) -> None:
+        client = rebuild(self._worker.connection, socket_timeout=HASTE_SECONDS)
+        try:
+            self._arrive(self.waiter.stop(client, IDLE_SECONDS * 1.2 + HASTE_SECONDS))
+        except Exception as error:
+            self.waiter.drop()
+            if not is_weather(error) and not isinstance(error, ResponseError):
+                raise
+        finally:
+            client.close()
+
     def hurry(self) -> None:
         """We leave: who may be killed in ten seconds has no time to ask a silent server for long, but for outcomes."""
         self.client = rebuild(self._worker.connection, socket_timeout=HASTE_SECONDS)
 
+    def _let_go_of_claims(self) -> None:
+        """We end in the middle of something, and what has been taken for us just now is for others."""
+        name = self._worker.name
+        taken = [(one, one.raw.get(b'origin', b'').decode()) for one in self.withdraw()]
+        try:
+            if taken:
+                self.expire([Lease(one.job_id, one.execution, queue, name) for one, queue in taken])
+        except GaveUp:
+            return  # they run out by themselves
+
     def close(self) -> None:
         """Close its connections."""
+        self._let_go_of_claims()
         self.waiter.drop()
         self.line.drop()
         self.client.close()
+
+
+def _ids(number: int) -> list[str]:
+    """So many new execution ids."""
+    digits = token_hex(16 * number)
+    return [digits[at : at + 32] for at in range(0, 32 * number, 32)]
 
 
 def burst_patience(burst: bool) -> float | None:

@@ -14,6 +14,7 @@ from rq.store import read
 from rq.suspension import is_suspended
 from rq.worker import dequeue, taken
 from rq.worker.claiming import Conversation, GaveUp
+from rq.worker.short import Brief
 
 LOOK_SECONDS = 1.0
 
@@ -34,8 +35,12 @@ class Fetching:
     _beats_itself: bool
     _dequeues_itself: bool
     _is_suspended: bool
+    _is_loose: bool
+    is_plain: bool
+    _room_for: int
     _waiting_since: float | None
     _streak: int
+    short: Any
     batch_seconds: float
     _until_late: Callable[[], float]
     _adopt: Callable[..., None]
@@ -69,7 +74,7 @@ class Fetching:
         begun, more = seconds == 0 and not batched, True
         while more:
             claims = self.talk.next(
-                self.outbox.waiting, worker.ordered_names(), seconds, number, begun, worker._state == 'busy'
+                self.outbox.waiting, worker.ordered_names(), seconds, number, begun, worker._state == 'busy', batched
             )
             for job_id in claims.dropped:
                 worker.log.warning('Worker %s: id %r was listed, but is not to be run; dropped', worker.name, job_id)
@@ -83,7 +88,14 @@ class Fetching:
             if claims.taken:
                 # in a batch nobody is told: all of it goes back together, should we be lost
                 said = begun or batched and len(claims.taken) > 1
-                return [self._register(taken.of_claim(worker, seconds, one, said)) for one in claims.taken]
+                short = self.short if self.short is not None and self.short.is_open() else None
+                found = [
+                    self._register(short and short.brief_of(one, said) or taken.of_claim(worker, seconds, one, said))
+                    for one in claims.taken
+                ]
+                for running in found if begun and claims.ahead else ():
+                    self.talk.begin(running.lease)
+                return found
             more = claims.more and not self.is_leaving()
         return []
 
@@ -123,17 +135,23 @@ class Fetching:
         )
 
     def _register(self, running: Running) -> Running:
-        execution, running.taken_at = running.execution, self.talk.asked_at
-        self.running[execution.id] = self._claimed[execution.job_id] = running
-        self.worker.executions[execution.id] = execution
-        self.worker.leases[execution.id] = running.lease
+        lease, running.taken_at = running.lease, self.talk.asked_at
+        self.running[lease.execution] = self._claimed[lease.job_id] = running
+        if not isinstance(running, Brief):
+            self.worker.executions[lease.execution] = running.execution
+            self.worker.leases[lease.execution] = lease
         return running
 
     def _wait_for_work(self, idle_since: float) -> None:
         """Until a token, a signal, an orphan, or about a second has come."""
         self._streak = 0
         queues = self.worker.queue_names()
-        descriptor = self.talk.wait_descriptor(queues)
+        ahead = None
+        if not (self._room_for > 1 or self.batch_seconds or self._is_loose or self._dequeues_itself or self.running):
+            ahead = self.worker.ordered_names(), self.executor.lease_seconds
+        descriptor = self.talk.wait_descriptor(queues, ahead)
+        if not self.is_plain:
+            self.executor.prepare(0)
         limit = min(LOOK_SECONDS * 1.2, self._until_late())
         if self.max_idle_time is not None:
             limit = min(limit, max(idle_since + self.max_idle_time - time.monotonic(), 0))

@@ -20,7 +20,7 @@ from rq.rules.lease import Lease
 from rq.store.call import Answer
 from rq.supervision.bell import Bell
 from rq.supervision.clock import Inbox
-from rq.worker import attempts, plain
+from rq.worker import attempts, beside, plain, taken
 from rq.worker import ended as after
 from rq.worker.batches import Batches
 from rq.worker.claiming import Conversation, GaveUp, burst_patience, gives_up
@@ -28,6 +28,7 @@ from rq.worker.fetching import LOOK_SECONDS, Fetching
 from rq.worker.interrupts import Interrupts
 from rq.worker.minding import Minding
 from rq.worker.orders import Orders
+from rq.worker.short import Brief
 from rq.worker.side_by_side import SideBySide
 
 ORPHANS_IN_HAND = 20  # from here on no more are adopted: each may need a process for its handlers
@@ -69,6 +70,7 @@ class Loop(Minding, Fetching, SideBySide, Interrupts):
         self.batches = Batches(self, self.batch_seconds) if self.batch_seconds and self.executor.is_inline else None
         if self.batches is not None:
             self.executor.user_code = self.batches.user_code
+        self.short: Any = beside.way_of(self)
         self._open, self._sizes = [], BatchSize(self.batch_seconds)
         self._untouched: list[Running] = []
         self._is_suspended = False
@@ -141,7 +143,9 @@ class Loop(Minding, Fetching, SideBySide, Interrupts):
             self._wait_for_place()
             self._see_to_batches()
             self.talk.try_to_settle(self.outbox.waiting)  # what has ended does not wait for the others
-        for running in self._untouched:
+        seconds = self.executor.lease_seconds
+        came_late = [taken.of_claim(self.worker, seconds, one, False) for one in self.talk.withdraw()]
+        for running in [*self._untouched, *came_late]:
             if self._is_held(running):
                 self.outbox.emit(after.handed_back(running))
         self.talk.settle(self.outbox.waiting)
@@ -224,11 +228,16 @@ class Loop(Minding, Fetching, SideBySide, Interrupts):
     def _carry_out(self, running: Running) -> None:
         worker = self.worker
         self._main = running
-        worker.announce_job(running.job, running.queue)
+        is_brief = isinstance(running, Brief)
+        if not is_brief:
+            worker.announce_job(running.job, running.queue)
         try:
             if self._is_loose:
                 self.orders.leave()
-            worker.execute_job(running.job, running.queue)
+            if is_brief:
+                self.short.carry_out(running)
+            else:
+                worker.execute_job(running.job, running.queue)
         except ColdShutdown:
             if running.settled:
                 after.left_in_handlers(self, running)
@@ -291,23 +300,32 @@ class Loop(Minding, Fetching, SideBySide, Interrupts):
 
     def _launch(self, running: Running, starts: bool = True) -> bool:
         """Have the executor start a job, or in a batch only prepare for that; False when that was not to be."""
-        job = running.job
         if (running.is_doubtful or self._was_away(running)) and not self._is_held(running):
             self.forget(running)
             return False
-        self.worker.prepare_execution(job)
+        timeout = self._prepare(running)
         try:
             if starts:
-                running.watch.allow(job.timeout or 180, time.monotonic())
+                running.watch.allow(timeout or 180, time.monotonic())
                 self.executor.start(running)
         except OSError as error:
             after.could_not_start(self, running, error)
             return False
         if time.monotonic() - self.stuck_at > MAX_START_BACKOFF:  # a horse that waited proves nothing
             self.start_pause = START_BACKOFF
-        if self.worker._stopped_job_id == job.id:  # before there was a horse
-            running.watch.stop_requested = True
+        if self.worker._stopped_job_id == running.lease.job_id:  # before there was a horse
+            running.watch.stop_requested, self.look_at = True, 0.0
         return True
+
+    def _prepare(self, running: Running) -> float | None:
+        """Its timeout."""
+        if isinstance(running, Brief):
+            self.begins(running)
+            return running.timeout
+        job = running.job
+        self.worker.prepare_execution(job)
+        timeout: float | None = job.timeout
+        return timeout
 
     def _expected(self) -> int:
         """How many jobs are likely to follow at once: as many as came in a row, and at least one."""
@@ -352,5 +370,5 @@ class Loop(Minding, Fetching, SideBySide, Interrupts):
             running.told = told - 1
             self._pause(UNKNOWN_PAUSE)
         elif not ours:
-            running.watch.lost = True
+            running.watch.lost, self.look_at = True, 0.0
         return bool(ours)

@@ -21,9 +21,14 @@ from rq.worker import taken
 from rq.worker.claiming import Conversation, GaveUp
 from rq.worker.orders import Orders
 
+FEW = 8  # jobs that are looked at in each turn
+LOOK_AGAIN = 1.0  # seconds until all of many are looked at again; less than KILL_GRACE
+
 
 class Minding:
     """Mixin of Loop."""
+
+    look_at = 0.0  # when all that run must be looked at
 
     worker: Any
     running: dict[str, Running]
@@ -56,10 +61,11 @@ class Minding:
         for descriptor in [*descriptors, *([] if also is None else [also])]:
             poll.register(descriptor, select.POLLIN)
         if self.running:
-            seconds = watch.next_deadline((one.watch for one in list(self.running.values())), time.monotonic(), seconds)
+            seconds = self._until_due(seconds)
         readable = {descriptor for descriptor, _ in poll.poll(seconds * 1000)}
         if self.bell.listens in readable:
             self.bell.quiet()
+            self.look_at = 0.0
         self._mind()
         return also in readable
 
@@ -85,11 +91,28 @@ class Minding:
         if self.outbox.waiting and busy and not self.executor.is_inline:
             self.talk.try_to_settle(self.outbox.waiting)
 
+    def _until_due(self, seconds: float) -> float:
+        """Seconds until one must be looked at, at most the given ones."""
+        now = time.monotonic()
+        if len(self.running) > FEW:
+            return max(min(seconds, self.look_at - now), 0.0)
+        return watch.next_deadline((one.watch for one in list(self.running.values())), now, seconds)
+
     def _end_those_due(self) -> None:
-        for running, why in watch.decide(((one, one.watch) for one in list(self.running.values())), time.monotonic()):
+        """Of many, all are looked at only when it may be time, or when somebody has rung.
+
+        A deadline that was set since the last look is `KILL_GRACE` away from it, at least.
+        """
+        now = time.monotonic()
+        if len(self.running) > FEW and now < self.look_at:
+            return
+        running_now = list(self.running.values())
+        for running, why in watch.decide(((one, one.watch) for one in running_now), now):
             running.watch.killed_for = why
             after.announce_kill(self.worker, running, why)
             self.executor.kill(running)
+        if len(running_now) > FEW:
+            self.look_at = now + watch.next_deadline((one.watch for one in running_now), now, LOOK_AGAIN)
 
     def _end(self, ended: Ended) -> None:
         if ended.settlement is not None:
@@ -97,7 +120,13 @@ class Minding:
         if ended.reported:
             self.forget(ended.running)
         else:
+            self._enlist(ended.running)
             after.died(self, ended)
+
+    def _enlist(self, running: Running) -> None:
+        """Who judges it finds it in the books; of a plain job that went the short way nothing was there."""
+        self.worker.executions.setdefault(running.lease.execution, running.execution)
+        self.worker.leases.setdefault(running.lease.execution, running.lease)
 
     def _read_inbox(self) -> None:
         worker = self.worker
@@ -167,4 +196,5 @@ class Minding:
         self.bell.wait(seconds)
         if self.worker._cold:
             self._end_at_once()
+        self.look_at = 0.0
         self._end_those_due()  # also while the server is away

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from rq import loglines
 from rq.executors.outbox import Outbox
 from rq.failure import again, capture, final, handlers, outcome
 from rq.perform import success
@@ -107,17 +109,21 @@ class Outcomes(Chain):
     def handle_exception(self, job: Any, *exc_info: Any) -> None:
         """Log the failure and walk the handlers."""
         failure = job._failure or capture.capture(exc_info[1], job=job)
-        text = failure.text
-        words = handlers.words_of(job, tried=exc_info[2] is not None)
-        known = words if 'arguments' in words else {}  # as RQ: nothing of a call that cannot be loaded
-        self.log.error(
-            'Worker %s: job %s: exception raised while executing (%.200s)\n%s', self.name, job.id, words['func'], text,
-            extra={**known, 'queue': job.origin, 'job_id': job.id},
-        )  # fmt: skip
+        self._say_what_was_raised(job, failure.text, tried=exc_info[2] is not None)
         handlers.walk(
             self._exc_handlers, job, exc_info, failure, self.death_penalty_class, self.log, self.handler_timeout,
             self.allow,
         )  # fmt: skip
+
+    def _say_what_was_raised(self, job: Any, text: str, tried: bool) -> None:
+        said = 'Worker %s: job %s: exception raised while executing (%.200s)\n%s'
+        func = handlers.func_of_call(job)
+        if func and loglines.write(self.log, logging.ERROR, [said % (self.name, job.id, func, text)]):
+            return
+        words = handlers.words_of(job, tried)
+        known = words if 'arguments' in words else {}  # as RQ: nothing of a call that cannot be loaded
+        extra = {**known, 'queue': job.origin, 'job_id': job.id}
+        self.log.error(said, self.name, job.id, words['func'], text, extra=extra)
 
     def handle_work_horse_killed(self, job: Any, retpid: Any, ret_val: Any, rusage: Any) -> None:
         """Warn, and tell the handler given for this."""

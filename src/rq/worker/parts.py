@@ -64,7 +64,7 @@ def make(worker: Any, loop: Loop) -> Executor:
     return _MAKERS[word](worker, loop)
 
 
-def _ways(worker: Any, terms: Terms | None) -> tuple[Callable[..., Any], Callable[..., bool], Callable[[], None]]:
+def _ways(worker: Any, terms: Terms | None) -> tuple[Callable[..., Any], Callable[..., bool], Callable[..., None]]:
     """How a horse is told of a job, rides and rehearses: by the short way where it does one job and all is plain."""
     rehearse = riding.rehearsal(worker)  # also for what other briefs leave out
     horse = swift.make(worker) if terms is None else None
@@ -110,6 +110,7 @@ def _make_stable(worker: Any, loop: Loop, terms: Terms | None = None) -> Executo
         terms,
     )
     stable.settlement_of = lambda running, message: swift.settle(worker, running, message)
+    stable.practise = lambda: riding.practise(worker)
     return stable
 
 
@@ -137,7 +138,7 @@ def _make_inline(worker: Any, loop: Loop) -> Executor:
 
 def _make_pool(worker: Any, loop: Loop) -> Executor:
     word = worker.executor or worker.executors[0]
-    return sharing.make_pool(worker, worker.concurrency or SIDE_BY_SIDE[word])
+    return sharing.make_pool(worker, word, worker.concurrency or SIDE_BY_SIDE[word])
 
 
 _MAKERS: dict[str, Callable[[Any, Loop], Executor]] = {

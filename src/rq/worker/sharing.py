@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from rq.connections import rebuild
+from rq.connections import another, rebuild
 from rq.defaults import SOCKET_TIMEOUT
 from rq.executors.base import Running
 from rq.executors.outbox import Direct
@@ -27,12 +27,12 @@ _LARGE = 64 * 1024  # bytes of a payload that is not loaded on the event loop
 _MOST_NAMES = 10_000
 
 
-def make_pool(worker: Any, capacity: int) -> Pool:
+def make_pool(worker: Any, word: str, capacity: int) -> Pool:
     """The executor of the kinds *thread* and *async*."""
     known = _Known(worker)
     stall = _Stall(worker)
     craft = Craft(stall.slot, known.is_awaited, known.perform, riding.fail_here, _went_wrong, stall.close)
-    return Pool(capacity, craft)
+    return Pool(capacity, craft, capacity if word == 'thread' else 0)
 
 
 class _Known:
@@ -46,6 +46,9 @@ class _Known:
 
     def is_awaited(self, running: Running) -> bool:
         """Whether a job may begin on the event loop."""
+        course = running.course
+        if course is not None:
+            return self._names.get(course.name) is True and len(course.brief['call']) <= _LARGE and course.is_open
         payload = running.job._data
         if type(payload) is not bytes or len(payload) > _LARGE or not self._names.get(quick_name(payload)):
             return False
@@ -60,16 +63,30 @@ class _Known:
             self._are_ours = self._are_ours and all(is_ours(job_class, name) for name in _CALLS)
         return self._are_ours
 
-    def perform(self, hooks: Any, running: Running) -> None:
-        """In a thread: the job as always, and what its function is."""
+    def perform(self, slot: Slot, running: Running) -> bool:
+        """In a thread: the short way, or the job as always; whether it is to be awaited on the event loop."""
+        course = running.course
+        if course is not None and course.is_open:
+            is_awaited = bool(course.perform(slot))
+            if course.call is not None:
+                self._learn(course.name, is_awaited)
+            return is_awaited
+        if course is not None:
+            course.furnish(slot)
+            running.course = None
         job = running.job
         payload = job._data
-        hooks.call_perform_job(job, running.queue, running.execution)
+        slot.hooks.call_perform_job(job, running.queue, running.execution)
         name = quick_name(payload) if type(payload) is bytes else b''
         if name and name not in self._names and job._func_name is not UNEVALUATED and job._called:
+            self._learn(name, awaited.is_coroutine_function(job))
+        return False
+
+    def _learn(self, name: bytes, is_awaited: bool) -> None:
+        if name and self._names.get(name) is not is_awaited:
             if len(self._names) >= _MOST_NAMES:
                 self._names.clear()
-            self._names[name] = awaited.is_coroutine_function(job)
+            self._names[name] = is_awaited
 
 
 class _Stall:
@@ -82,25 +99,31 @@ class _Stall:
             self._client, worker.log, worker.name, lambda: bool(worker.log_result_lifespan), delivers=False
         )
         self._at_once = not is_ours(worker, 'perform_job')
+        self._made = _client_of(worker)
 
     def slot(self) -> Slot:
         """A new one."""
         outbox = SlotOutbox(self._alone, self._at_once, self._worker.max_failed_jobs)
-        return Slot(hooks_of(self._worker, outbox), outbox)
+        return Slot(hooks_of(self._worker, outbox, self._made), outbox)
 
     def close(self) -> None:
         """Close that connection."""
         self._client.close()
 
 
-def hooks_of(worker: Any, outbox: SlotOutbox) -> Any:
+def _client_of(worker: Any) -> Any:
+    has_pool = hasattr(worker.connection, 'connection_pool')  # the client of a cluster has many, and stays as it is
+    return rebuild(worker.connection, retries=True) if has_pool else None
+
+
+def hooks_of(worker: Any, outbox: SlotOutbox, client: Any) -> Any:
     """The worker as a job in a slot sees it: it runs this job only, and its loop is somebody else's."""
     own = copy.copy(worker)
     own._loop, own._is_horse, own.beside_others = None, True, True
     own.executions, own.leases, own._stopped_job_id = {}, {}, None
     own.ring, own.told, own.outbox = None, 0, outbox
-    if hasattr(worker.connection, 'connection_pool'):  # the client of a cluster has many, and stays as it is
-        own.connection = rebuild(worker.connection, retries=True)
+    if client is not None:
+        own.connection = another(client)
     own.death_penalty_class = penalty_of(worker.death_penalty_class)
     return own
 

@@ -5,11 +5,12 @@ With batches each place takes several short jobs: one horse does them in order, 
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from rq.exceptions import ColdShutdown
 from rq.executors.base import Ended, Running
@@ -19,6 +20,14 @@ from rq.rules.watch import Why
 from rq.worker import ended as after
 from rq.worker.claiming import Conversation
 from rq.worker.fetching import LOOK_SECONDS
+from rq.worker.minding import FEW
+from rq.worker.short import Brief
+
+CALM_SECONDS = 0.005  # who waits so long for the end of a job has time for short rounds
+CALM_FOR = 0.1  # seconds
+GATHERING = 0.0002  # seconds in which others end
+SHARE = 8  # a short round fills at most this part of all places
+MOST = 3  # and any other one this, so that some jobs run while the server works for others
 
 
 @dataclass
@@ -47,6 +56,7 @@ class SideBySide:
     _streak: int
     _open: list[Batch]
     _sizes: BatchSize
+    _calm_until = 0.0  # rounds are short until then
     attend: Callable[..., bool]
     forget: Callable[[Running], None]
     _next: Callable[..., list[Running]]
@@ -73,8 +83,7 @@ class SideBySide:
     def _take_several(self, room_for: int) -> bool:
         """Write what has ended and fill the free places, in one round trip; whether there was anything to do."""
         self._see_to_batches()
-        in_batches = sum(not running.ended for batch in self._open for running in batch.members)
-        places = room_for - len(self._open) - (len(self.running) - in_batches) - self.executor.stuck
+        places = self._places_of_a_round(room_for)
         number = places * self._sizes.size
         if self.max_jobs is not None:
             number = min(number, self.max_jobs - self.jobs_done)
@@ -90,9 +99,32 @@ class SideBySide:
             self.executor.prepare(self._expected())
         return bool(claimed)
 
+    def _places(self, room_for: int) -> int:
+        in_batches = sum(not running.ended for batch in self._open for running in batch.members)
+        return int(room_for - len(self._open) - (len(self.running) - in_batches) - self.executor.stuck)
+
+    def _places_of_a_round(self, room_for: int) -> int:
+        """How many of the free places are to be filled by the next round trip.
+
+        Where jobs wait for something, those that began together end together, and what ends last waits for the round
+        of the others: so rounds are short then, and who ends first waits a moment, not to have one for itself.
+        After a wait for work all places are filled at once.
+        """
+        places, some = self._places(room_for), max(room_for // SHARE, FEW)
+        if self.batch_seconds or room_for <= FEW or not self._streak or places <= 0:
+            return places
+        if places <= some and len(self.running) > some:
+            time.sleep(GATHERING)
+            self.attend(0)
+            places = self._places(room_for)
+        return min(places, some if time.monotonic() < self._calm_until else max(room_for // MOST, FEW))
+
     def _begin(self, members: list[Running]) -> None:
         for running in members:
-            self.worker.announce_job(running.job, running.queue)
+            if running.course is None:
+                self.worker.announce_job(running.job, running.queue)
+            else:
+                self._announce(cast(Brief, running))
         if len(members) == 1:
             ready = members if self._launch(members[0]) else []
         else:
@@ -101,6 +133,12 @@ class SideBySide:
         self.jobs_done += len(ready)
         if self.batch_seconds and ready:
             self._open.append(Batch(ready, len(ready), time.monotonic()))
+
+    def _announce(self, brief: Brief) -> None:
+        worker, job_id = self.worker, brief.lease.job_id
+        worker.procline(f'Running {job_id} from {brief.queue.name}')
+        if worker.log.isEnabledFor(logging.INFO):
+            worker.say_begun(brief.queue, job_id, brief.description)
 
     # --- batches ------------------------------------------------------------------------------------------------
 
@@ -116,7 +154,11 @@ class SideBySide:
             return []
 
     def _wait_for_place(self) -> None:
+        began = time.monotonic()
         self.attend(min(self._until_late(), LOOK_SECONDS))
+        now = time.monotonic()
+        if now - began > CALM_SECONDS:
+            self._calm_until = now + CALM_FOR
 
     def _until_late(self) -> float:
         """Seconds until a batch has taken longer than it may."""

@@ -52,9 +52,14 @@ def is_possible(worker: Any) -> bool:
     own = vars(worker)
     of_attempts = all(name not in own and _is_that_of(Attempts, type(worker), name) for name in _OF_ATTEMPTS)
     of_outcomes = all(name not in own and _is_that_of(Outcomes, type(worker), name) for name in _OF_OUTCOMES)
-    of_job = worker.job_class is Job and all(_is_that_of(Job, Job, name) for name in _OF_JOB)
+    of_job = worker.job_class is Job and is_job_ours()
     penalty = worker.death_penalty_class is UnixSignalDeathPenalty
     return of_attempts and of_outcomes and of_job and penalty and plain.is_ours(worker, 'procline')
+
+
+def is_job_ours() -> bool:
+    """Whether the parts of a job that the short way does without are as we wrote them."""
+    return all(_is_that_of(Job, Job, name) for name in _OF_JOB)
 
 
 def _is_that_of(maker: type[Any], holder: type[Any], name: str) -> bool:
@@ -187,17 +192,19 @@ class Horse:
             'lease': ('rehearsal', 'rehearsal', 'default', worker.name), 'queue': 'default', 'raw': {}, 'ahead': 0.0,
         })  # fmt: skip
 
-    def rehearse(self) -> None:
-        """Touch what a job will touch, so that those pages are copied before a job waits."""
+    def rehearse(self, reporter: Reporter | None = None) -> None:
+        """Touch what a job will touch, so that those pages are copied before a job waits; with a reporter all of it."""
+        brief = Frames().feed(self._example)[0]
         try:
-            self._run(Course(Frames().feed(self._example)[0], self._job_of), _Nobody())
+            if reporter is not None:
+                self._mount(brief)
+            self._run(Course(brief, self._job_of), reporter or _Nobody())
         except Exception as error:
             self._worker.log.debug('Worker %s: the rehearsal of a horse failed: %s', self._worker.name, error)
 
     def ride(self, brief: dict[str, Any], reporter: Reporter) -> None:
         """Perform the job of a brief."""
-        self._worker.procline(f'Running job {brief["lease"][0]} from {brief["queue"]}')
-        eras.restack((*eras.stacked(), self._worker.connection))  # as `eras.serving`, for the whole life of the horse
+        self._mount(brief)
         course = Course(brief, self._job_of)
         try:
             is_over = self._run(course, reporter)
@@ -208,6 +215,10 @@ class Horse:
         else:
             if not is_over:
                 self._go_on(course, reporter, None)
+
+    def _mount(self, brief: dict[str, Any]) -> None:
+        self._worker.procline(f'Running job {brief["lease"][0]} from {brief["queue"]}')
+        eras.restack((*eras.stacked(), self._worker.connection))  # as `eras.serving`, for the whole life of the horse
 
     def _run(self, course: Course, reporter: Reporter | _Nobody) -> bool:
         """Call and tell; False when the long way is to be taken from there."""

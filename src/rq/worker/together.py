@@ -19,19 +19,20 @@ class Together:
 
     def __init__(self, waiting: Sequence[Settlement]) -> None:
         self._waiting = list(waiting)
-        groups: dict[Any, list[int]] = {}
-        for number, one in enumerate(self._waiting):
-            key = (one.lease.queue, one.lease.worker) if _is_plain(one) else number
-            groups.setdefault(key, []).append(number)
-        self._groups = [
-            some[at : at + MOST_IN_BATCH] for some in groups.values() for at in range(0, len(some), MOST_IN_BATCH)
-        ]
+        self._groups = [[0]] if len(self._waiting) == 1 else self._grouped()
         self.calls: list[Call[Any]] = [
             self._waiting[some[0]].call
             if len(some) == 1
             else settle.finish_many([_success(self._waiting[n]) for n in some])
             for some in self._groups
         ]
+
+    def _grouped(self) -> list[list[int]]:
+        groups: dict[Any, list[int]] = {}
+        for number, one in enumerate(self._waiting):
+            key = (one.lease.queue, one.lease.worker) if _is_plain(one) else number
+            groups.setdefault(key, []).append(number)
+        return [some[at : at + MOST_IN_BATCH] for some in groups.values() for at in range(0, len(some), MOST_IN_BATCH)]
 
     def answers(self, replies: Sequence[Any]) -> list[Any]:
         """An answer or an error for each outcome; None for those that must be asked for by themselves."""

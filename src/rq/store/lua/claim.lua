@@ -3,7 +3,7 @@
 --- to started
 --- keys worker, then per queue: list aside wake
 --- args now worker lease_ms wip_s turns begun repeated streak queues <name...> <execution...>
---- gives claimed {queue number, id, execution, now_us, hash}..., dropped ids, 1: turns ran out, 1: suspended, put aside
+--- gives claimed (fields, id, queue number in one text; or {queue number, id, execution, hash})..., dropped ids, 1: turns ran out, 1: suspended, put aside, now_us
 --- first plain_claim
 --- include now keys wake take claimable repeated guarded unclaimed
 local worker, lease_ms, wip_s = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -13,13 +13,13 @@ local latest = redis.pcall('HGET', KEYS[1], 'claim')
 if type(latest) == 'table' then redis.call('DEL', KEYS[1]) end -- no hash: the worker writes its record again
 if ARGV[7] == '1' or latest == ARGV[next_execution] then
   taken = taken_before(worker, queues, 10, next_execution)
-  if #taken > 0 then return {taken, dropped, 0, 0, put_aside} end
+  if #taken > 0 then return {taken, dropped, 0, 0, put_aside, now_us} end
 end
 
 if redis.call('EXISTS', '@prefix@:suspended') == 1 then
   redis.call('HSET', KEYS[1], 'state', 'suspended')
   if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], 480) end
-  return {taken, dropped, 0, 1, put_aside}
+  return {taken, dropped, 0, 1, put_aside, now_us}
 end
 
 local lone -- a job that was claimed with others when a worker was lost: by itself now, so that it is known whose fault it is
@@ -45,7 +45,8 @@ local function claim(number, id)
   redis.call('PERSIST', dependents_key(id)) -- who waits for it is known as long as it runs
   if field(hash, 'again') then redis.call('HDEL', job, 'again', 'slot_of') end
   if ARGV[6] == '1' then redis.call('HSET', execution_key(id, execution), 'begun', 1) end
-  taken[#taken + 1] = {number, id, execution, now_us, hash}
+  first_execution = first_execution or execution
+  taken[#taken + 1] = {number, id, execution, hash}
 end
 
 for number = 1, queues do
@@ -61,7 +62,7 @@ for number = 1, queues do
   if #taken > 0 and type(left) == 'number' and left > 0 then wake(KEYS[number * 3 + 1], 1) end
 end
 local busy = #taken > 0 or redis.call('EXISTS', worker_executions_key(worker)) == 1
-local mark = #taken > 0 and {'claim', taken[1][3]} or {}
+local mark = first_execution and {'claim', first_execution} or {}
 redis.call('HSET', KEYS[1], 'state', busy and 'busy' or 'idle', unpack(mark))
 if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], 480) end -- expired before: no ghost without an end
-return {taken, dropped, turns == 0 and 1 or 0, 0, put_aside}
+return {taken, dropped, turns == 0 and 1 or 0, 0, put_aside, now_us}

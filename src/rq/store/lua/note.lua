@@ -1,10 +1,12 @@
 --- note: a captured failure is remembered on its execution before any user code hears of it.
 --- from started
 --- to started
---- keys wip execution
---- args now member failure told ttl
+--- keys wip execution executions
+--- args now member failure told ttl worker wip_s
 --- gives ok lost
+--- include book
 if not redis.call('ZSCORE', KEYS[1], ARGV[2]) then return 'lost' end
+local known = redis.call('EXISTS', KEYS[2]) == 1
 redis.call('HSET', KEYS[2], 'failure', ARGV[3], 'told', ARGV[4])
-redis.call('EXPIRE', KEYS[2], ARGV[5])
+if known then redis.call('EXPIRE', KEYS[2], ARGV[5]) else book(ARGV[6], ARGV[5], ARGV[7]) end
 return 'ok'

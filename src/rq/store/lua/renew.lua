@@ -19,10 +19,13 @@ local function renew(number)
     redis.call('ZADD', KEYS[key + 2], now_s + wip_s, member)
     -- 0 is a farewell: whoever looks next may take it, and no worker counts as lost
     redis.call('ZADD', KEYS[key + 3], lease_ms > 0 and now_ms + lease_ms or 0, member)
-    -- not XX: the books of an execution that is held may have expired, because the clock was put forward
-    redis.call('ZADD', KEYS[key + 4], now_s + wip_s + 60, execution)
-    redis.call('EXPIRE', KEYS[key + 4], wip_s + 60)
-    if redis.call('EXISTS', KEYS[key + 5]) == 1 then
+    local known = redis.call('EXISTS', KEYS[key + 5]) == 1
+    if known or string.byte(execution) ~= 120 then -- of a batch there are no books
+      -- not XX: those of an execution that is held may have expired, because the clock was put forward
+      redis.call('ZADD', KEYS[key + 4], now_s + wip_s + 60, execution)
+      redis.call('EXPIRE', KEYS[key + 4], wip_s + 60)
+    end
+    if known then
       redis.call('HSET', KEYS[key + 5], 'last_heartbeat', now_float)
       if redis.call('TTL', KEYS[key + 5]) < wip_s then redis.call('EXPIRE', KEYS[key + 5], math.max(wip_s, 86400)) end
     end

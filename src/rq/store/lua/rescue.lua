@@ -39,8 +39,8 @@ local function rescue(member, id, execution, foreign)
     return forget(queue, member, id, execution, job[4])
   end
   local attempt = redis.call('HMGET', execution_key(id, execution), 'begun', 'worker_name', 'failure', 'told', 'id')
-  -- of what left no record nobody knows whether it had begun
-  if attempt[1] or attempt[3] or not attempt[5] or foreign then
+  -- of what left no record nobody knows whether it had begun; but in a batch (x) whoever begins for long has one
+  if attempt[1] or attempt[3] or not attempt[5] and string.byte(execution) ~= 120 or foreign then
     return adopt(member, id, execution, job, attempt, farewell)
   end
   forget(queue, member, id, execution, attempt[2] or job[4])

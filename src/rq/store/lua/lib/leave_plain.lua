@@ -6,8 +6,8 @@ local function leave_plain()
   if redis.call('ZREM', KEYS[2], member) == 0 then return false end
   was_mine = true
   redis.call('ZREM', KEYS[3], member)
-  redis.call('ZREM', KEYS[4], ARGV[3])
-  redis.call('DEL', KEYS[5])
+  -- of a batch there are usually neither (`plain_job`)
+  if redis.call('DEL', KEYS[5]) == 1 or string.byte(ARGV[3]) ~= 120 then redis.call('ZREM', KEYS[4], ARGV[3]) end
   redis.call('SREM', KEYS[7], member)
   return true
 end

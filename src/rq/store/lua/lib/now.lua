@@ -1,8 +1,11 @@
 --- now: the clock of a script. ARGV[1] is the time in seconds as tests give it; empty asks the server.
-local now_s, now_fraction
-if ARGV[1] == '' then
+-- Or the minute as the caller has it, as text and in epoch seconds (2026-11-22T13:45:1795355100): if the server is in
+-- the same one, no calendar is needed.
+local now_s, now_fraction, second
+if ARGV[1] == '' or #ARGV[1] == 27 then
   local time = redis.call('TIME')
   now_s, now_fraction = tonumber(time[1]), tonumber(time[2])
+  second = now_s - (tonumber(string.sub(ARGV[1], 18)) or 0)
 else
   local us = math.floor(tonumber(ARGV[1]) * 1000000 + 0.5)
   now_fraction = us % 1000000
@@ -29,5 +32,6 @@ local function time_text(us)
   return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%06dZ', yoe + (z - doe) / 146097 * 400 + (month <= 2 and 1 or 0),
     month, doy - (before - before % 5) / 5 + 1, (rest - minutes) / 3600, (minutes - rest % 60) / 60, rest % 60, fraction)
 end
-local now_text = time_text(now_us)
+local now_text = second and second >= 0 and second < 60
+  and string.format('%s%02d.%06dZ', string.sub(ARGV[1], 1, 17), second, now_fraction) or time_text(now_us)
 local now_float = string.format('%d.%06d', now_s, now_fraction)

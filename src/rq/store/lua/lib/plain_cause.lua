@@ -33,8 +33,9 @@ local function known_cause(cause, id)
   local hour, present, count = tonumber(old[2] or ''), tonumber(old[3] or ''), tonumber(old[4] or '')
   local number, times = string.match(old[6] or '', '^(%d+) (%d+)$')
   if hour ~= (now_s - now_s % 3600) / 3600 or not present or not count or not number then return end
-  return {gid, key, gid .. ':' .. number, 'count', count + 1, 'last_seen', moment, 'present', present + 1, 'message', message,
-    'jobs', with_sample(old[5], id), field, number .. ' ' .. times + 1}
+  return {gid, key, gid .. ':' .. number, 'count', string.format('%d', count + 1), 'last_seen', moment,
+    'present', string.format('%d', present + 1), 'message', message, 'jobs', with_sample(old[5], id),
+    field, string.format('%s %d', number, times + 1)}
 end
 
 -- These may refuse, so they come first, and may be done twice.

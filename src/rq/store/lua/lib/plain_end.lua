@@ -2,8 +2,8 @@
 --- include now mine leave_plain
 -- The number of an attempt as the job is to hold it, behind those known; nil for what is no number.
 local function next_attempt(known)
-  if not known then return 1 end
-  return string.match(known, '^%d+$') and #known < 15 and tonumber(known) + 1 or nil
+  if not known then return '1' end
+  return string.match(known, '^%d+$') and #known < 15 and string.format('%d', tonumber(known) + 1) or nil
 end
 
 -- One read and one write; a worker hash that expired must not come back as a ghost of counters without a TTL.

@@ -13,7 +13,7 @@ local function fail_plain()
   local known = known_cause(ARGV[16], id)
   if not known or not leave_plain() then return end
   place_known(known, id)
-  redis.call('ZADD', KEYS[11], ttl < 0 and ttl or now_s + ttl, id)
+  redis.call('ZADD', KEYS[11], ttl < 0 and ARGV[4] or string.format('%d', now_s + ttl), id)
   local entry = {'type', ARGV[6], 'worker_name', ARGV[7], 'execution_id', ARGV[3], ARGV[11], ARGV[12]}
   if ARGV[8] ~= '' then entry[9], entry[10] = 'execution_started_at', ARGV[8] end
   if ARGV[9] ~= '' then entry[#entry + 1], entry[#entry + 2] = 'execution_ended_at', ARGV[9] end

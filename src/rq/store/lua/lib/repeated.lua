@@ -9,7 +9,7 @@ local function taken_before(worker, queues, first_name, first_execution)
     local hash = wanted[execution] and redis.pcall('HGETALL', job_key(id)) or {}
     local origin = field(hash, 'origin') or ''
     if type(redis.pcall('ZSCORE', place_key('wip', origin), member)) == 'string' then
-      taken[#taken + 1] = {number_of[origin] or 1, id, execution, now_us, hash}
+      taken[#taken + 1] = {number_of[origin] or 1, id, execution, hash}
     end
   end
   return taken
