@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from operator import attrgetter, is_
 from types import FunctionType
 from typing import Any
 
@@ -47,6 +48,16 @@ def _are_whole(parts: tuple[Any, ...]) -> bool:
 
 
 _WHOLE = _parts() if _are_whole(_parts()) else None
+_code_of = attrgetter('__code__')
+_CODE = tuple(map(_code_of, _WHOLE[:-1])) if _WHOLE is not None else ()
+
+
+def _are_as_they_were() -> bool:
+    """By identity, for a proxy says that it equals what it wraps; tracers also put code into the function itself."""
+    parts = _parts()
+    return _WHOLE is not None and all(map(is_, parts, _WHOLE)) and all(map(is_, _CODE, map(_code_of, parts)))
+
+
 #: how many attributes they have: one more may stand in for a method
 _LOGGER_SIZE = len({*vars(logging.Logger('one')), 'manager'})
 _HANDLER_SIZE = len(vars(ColorizingStreamHandler()))
@@ -56,7 +67,7 @@ def _only_handler(log: Any, level: int) -> Any:
     """The handler that would write a record, when it is as `setup_loghandlers` made it and nobody else would see it."""
     if type(log) is not logging.Logger or log.propagate or log.filters or len(vars(log)) != _LOGGER_SIZE:
         return None
-    if _WHOLE is None or _parts() != _WHOLE or len(log.handlers) != 2 or not log.isEnabledFor(level):
+    if len(log.handlers) != 2 or not log.isEnabledFor(level) or not _are_as_they_were():
         return None
     calm, loud = log.handlers
     if type(calm) is not ColorizingStreamHandler or type(loud) is not ColorizingStreamHandler:

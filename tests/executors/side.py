@@ -93,6 +93,17 @@ async def deaf_async(word: str = 'deaf') -> str:
     return 'after all'
 
 
+async def deafest_async() -> str:
+    """Swallow each interruption, and ask for no job."""
+    freed = asyncio.ensure_future(asyncio.to_thread(gate))
+    while not freed.done():
+        try:
+            await asyncio.shield(freed)
+        except asyncio.CancelledError:
+            continue
+    return 'after all'
+
+
 async def fails_async(text: str = 'it broke') -> None:
     await asyncio.sleep(0)
     raise ValueError(text)

@@ -13,7 +13,7 @@ import pytest
 
 from rq.executors.base import Ended, Running
 from rq.executors.grooming import Terms
-from rq.executors.horse import Reporter
+from rq.executors.horse import Reporter, frame
 from rq.executors.horses import Stable
 from rq.rules.lease import Lease
 from rq.rules.watch import Why
@@ -229,3 +229,23 @@ def test_a_horse_that_dies_while_it_waits(stage: Stage) -> None:
     stage.batch(Task('b'))
     stage.all_end(2)
     assert stage.ended[1].reported and stage.pid_of('a') != stage.pid_of('b')
+
+
+def test_a_spare_without_a_job_in_sight_waits(stage: Stage) -> None:
+    """What it does once no job is in sight is for those with one job: this one would take it for a job."""
+    stage.stable.practise = lambda: None
+    stage.stable.prepare()
+    (spare,) = stage.stable._spares
+    stage.stable.prepare(0)
+    stage.batch(Task('one'))
+    stage.all_end(1)
+    assert stage.ended[0].reported and stage.ran() == {'one'}
+    assert [horse.end for horse in stage.stable._horses] == [spare.end]
+
+
+def test_who_hears_what_is_no_brief_has_begun_nothing(stage: Stage) -> None:
+    stage.stable.prepare()
+    stage.stable._spares[0].end.sendall(frame('what'))
+    stage.batch(Task('one'))
+    stage.all_end(1)
+    assert stage.ended[0].reported and stage.ran() == {'one'}

@@ -11,13 +11,12 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
-from rq import Callback, Queue, Retry, SimpleWorker, Worker
+from rq import Callback, Queue, Retry, SimpleWorker
 from rq.command import send_stop_job_command
 from rq.rules.lease import Lease
 from rq.rules.watch import Why
 from rq.store import claim, keys, settle
 from rq.store.call import enqueue_on, run
-from rq.worker import parts
 from tests import jobs
 from tests.executors import side
 from tests.invariants import check
@@ -282,11 +281,11 @@ def test_who_keeps_the_loop_to_itself_is_ended(redis: Redis, queue: Queue, monke
     assert check(redis) == []
 
 
-def test_a_coroutine_that_swallows_its_cancelling(redis: Redis, queue: Queue, monkeypatch: Any) -> None:
+@pytest.mark.parametrize('function', [side.deaf_async, side.deafest_async])
+def test_a_coroutine_that_swallows_its_cancelling(redis: Redis, queue: Queue, monkeypatch: Any, function: Any) -> None:
     monkeypatch.setattr('rq.rules.watch.KILL_GRACE', 0.2)
     with Aside(redis, queue) as aside:
-        job = queue.enqueue(side.deaf_async, job_timeout=1)
-        marked(redis, 'swallowed')
+        job = queue.enqueue(function, job_timeout=1)
         wait_until(lambda: job.is_failed, 10, 'it is given up')
         side.barriers['side'].set()
         wait_until(lambda: aside.worker._loop.executor.stuck == 0, 10, 'it has ended')
@@ -389,12 +388,3 @@ def test_nothing_is_left_behind(redis: Redis, queue: Queue) -> None:
     before = again()
     for _ in range(3):
         assert again() == before
-
-
-@BOTH
-def test_how_many_when_nobody_says(redis: Redis, queue: Queue, word: str) -> None:
-    worker = Worker([queue], connection=redis, executor=word)
-    loop: Any = None
-    with_loop: Any = parts.make(worker, loop)
-    assert with_loop.capacity == {'thread': 8, 'async': 100}[word] and with_loop.lease_seconds == 0
-    with_loop.close()

@@ -5,7 +5,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from redis import Redis
 
+from rq import Queue, Worker
 from rq.executors.base import Running
 from rq.executors.chime import Chime
 from rq.executors.pool import Craft, Pool
@@ -13,6 +15,7 @@ from rq.executors.slots import Slot
 from rq.rules.lease import Lease
 from rq.rules.watch import Why
 from rq.timers import Later
+from rq.worker import parts
 from tests.waiting import wait_until
 
 
@@ -64,3 +67,12 @@ def test_an_alarm_that_raises_stops_no_other() -> None:
     Later(0, lambda: 1 / 0)
     Later(0.001, lambda: rung.append(1))
     wait_until(lambda: rung, 10, 'the other comes')
+
+
+@pytest.mark.parametrize('word', ['thread', 'async'])
+def test_how_many_when_nobody_says(redis: Redis, queue: Queue, word: str) -> None:
+    worker = Worker([queue], connection=redis, executor=word)
+    loop: Any = None
+    with_loop: Any = parts.make(worker, loop)
+    assert with_loop.capacity == {'thread': 8, 'async': 100}[word] and with_loop.lease_seconds == 0
+    with_loop.close()

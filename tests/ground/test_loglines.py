@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,6 +142,28 @@ def test_whoever_would_see_a_record_sees_it(log: Log, monkeypatch: pytest.Monkey
     assert not loglines.write(logging.LoggerAdapter(logger, {}), logging.INFO, ['x'])
 
 
+class Proxy:
+    """Says that it is what it wraps."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self._wrapped = wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
+    def __get__(self, one: Any, owner: Any = None) -> Any:
+        return Proxy(self._wrapped.__get__(one, owner))
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self._wrapped == other)
+
+    def __hash__(self) -> int:
+        return hash(self._wrapped)
+
+    def __call__(self, *args: Any, **words: Any) -> Any:
+        return self._wrapped(*args, **words)
+
+
 @pytest.mark.parametrize(
     ('holder', 'name'),
     [
@@ -154,7 +177,12 @@ def test_parts_of_logging_that_are_replaced_are_used(
 ) -> None:
     """As by those who report errors elsewhere."""
     before = getattr(holder, name)
-    monkeypatch.setattr(holder, name, lambda *args, **words: before(*args, **words))
+    for other in (lambda *args, **words: before(*args, **words), Proxy(before)):
+        monkeypatch.setattr(holder, name, other)
+        assert not log.write('x')
+        monkeypatch.undo()
+        assert log.write('x')
+    monkeypatch.setattr(before, '__code__', before.__code__.replace(co_name='traced'))
     assert not log.write('x')
     monkeypatch.undo()
     assert log.write('x')

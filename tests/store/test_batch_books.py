@@ -123,6 +123,15 @@ def test_begin_and_note_make_the_record_that_a_claim_makes(redis: Redis) -> None
     assert redis.hgetall(keys.execution('a', lease.execution)) == records[0]  # twice is as once
 
 
+def test_a_short_claim_lasts_once_it_has_begun(redis: Redis) -> None:
+    lease, other = (one._replace(lease_ms=600_000, wip_seconds=600) for one in taken(redis, 'a', 'b'))
+    assert run(redis, claim.begin(lease, lasting=True, now=NOW)) == 'ok'
+    assert (redis.zscore(LEASES, lease.member), redis.zscore(WIP, lease.member)) == (MS + 600_000, SECOND + 600)
+    assert redis.zscore(LEASES, other.member) == MS + 30_000
+    redis.zrem(WIP, other.member)
+    assert run(redis, claim.begin(other, lasting=True, now=NOW)) == 'lost' and redis.zscore(WIP, other.member) is None
+
+
 def test_of_a_claim_that_is_gone_nobody_makes_a_record(redis: Redis) -> None:
     lease, _ = taken(redis, 'a', 'b')
     redis.zrem(WIP, lease.member)

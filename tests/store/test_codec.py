@@ -223,3 +223,12 @@ def test_flat_and_pairs():
     assert codec.pairs([b'a', b'1', b'b', b'2']) == {b'a': b'1', b'b': b'2'}
     with pytest.raises(ValueError):
         codec.pairs([b'a'])
+
+
+def test_the_older_name_of_a_field_is_read():
+    record = JobRecord('j', JSONSerializer)
+    assert codec.decode(record, {b'enqueued_from': b'shop/views.py:41 checkout'}) == {}
+    assert record.enqueued_from == 'shop/views.py:41 checkout'
+    record.data = b'["m.f", null, [], {}]'
+    fields = codec.encode(record)
+    assert fields['by'] == record.enqueued_from and 'enqueued_from' not in fields

@@ -300,3 +300,10 @@ def test_full_memory_refuses_before_any_write(redis):
             run(redis, enter.enqueue(record(), now=NOW))
     finally:
         redis.config_set('maxmemory', 0)
+
+
+@pytest.mark.parametrize('name', ['by', 'enqueued_from'])
+def test_who_enqueued_it_before_is_forgotten(redis, name):
+    """Under either name that this has had."""
+    rest(redis, 'finished', **{name: 'shop/views.py:41 checkout'})
+    assert enqueue(redis) == 'ok' and name not in job(redis)

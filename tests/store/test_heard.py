@@ -5,7 +5,7 @@ import pytest
 from rq.store import claim, keys, workers
 from rq.store.call import run
 from tests.store.test_rescue import begun, by_rq_3
-from tests.store.world import JOB, LEASES, MS, NOW, SECOND, WIP
+from tests.store.world import JOB, LEASES, MS, NOW, SECOND, WIP, claims, enqueue, text_of
 
 HOUR = 3600
 
@@ -100,6 +100,34 @@ def test_the_clock_is_put_back(redis):
         beat(redis, back + seconds)
         assert rescue(redis, back + seconds).orphans == []
     assert len(rescue(redis, back + 32).orphans) == 1
+
+
+@pytest.mark.parametrize(('timeout', 'lease_seconds', 'length'), [(180, 30, 30), (500, 0, 560)])
+def test_for_a_batch_as_well(redis, timeout, lease_seconds, length):
+    """It has no records: the job tells when it was heard of. A lease for the worker's own process is long."""
+    redis.hset(keys.worker('w'), mapping={'state': 'busy', 'birth': 'b', 'instance': 'i'})
+    enqueue(redis, timeout=timeout)
+    (execution,) = claim.for_batch(['e'])
+    assert len(claims(redis, execution, lease_seconds=lease_seconds).taken) == 1
+    assert not redis.exists(keys.execution('j', execution))
+    back = NOW - HOUR
+    for moment in (back, back + 1):  # once
+        beat(redis, moment)
+        assert rescue(redis, moment) == ([], 0, False, ())
+        assert redis.zscore(LEASES, f'j:{execution}') == pytest.approx(MS + (length - HOUR) * 1000, abs=1000)
+    assert redis.hget(JOB, 'last_heartbeat') == text_of(back).encode()
+    for seconds in range(10, length, 10):
+        beat(redis, back + seconds)
+    assert rescue(redis, back + length + 2).released == 1
+
+
+def test_a_batch_without_a_time_waits(redis):
+    redis.hset(keys.worker('w'), mapping={'state': 'busy', 'birth': 'b', 'instance': 'i'})
+    enqueue(redis)
+    claims(redis, *claim.for_batch(['e']))
+    redis.hset(JOB, 'last_heartbeat', 'no time')
+    before = redis.zscore(LEASES, 'j:x')
+    assert rescue(redis, NOW - HOUR) == ([], 0, False, ()) and redis.zscore(LEASES, 'j:x') == before == MS + 30_000
 
 
 def test_long_leases_stay_long(redis):

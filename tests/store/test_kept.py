@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError, TimeoutError
 from redis.retry import Retry
 
 from rq.store import claim, enter, kept
-from rq.store.call import run
+from rq.store.call import Line, run
 from tests.store.world import listed, record
 
 
@@ -67,6 +67,22 @@ def test_a_refusal_leaves_it_usable(client: Any) -> None:
             run(client, claim.begin(claim.Lease('j', 'e', 'broken', 'w')))
     client.script_flush()
     assert enter_one(client, 'b') == 'ok' and len(at_hand(client)) == 1
+
+
+def test_a_line_in_doubt_closes_it(client: Any) -> None:
+    """It may lead to a primary of old, as all that a line has."""
+    enter_one(client, 'a')
+    (connection,) = at_hand(client)
+    before = connection._sock
+    line = Line(client)
+    line.load_scripts()
+    assert at_hand(client) == [connection] and connection._sock is before
+    line.doubt()
+    line.load_scripts()
+    assert at_hand(client) == [] and before.fileno() == -1
+    assert enter_one(client, 'b') == 'ok'
+    line.release()
+    assert client.connection_pool._in_use_connections == {*at_hand(client)}
 
 
 def test_who_has_no_patience_waits_once(redis_url: str, redis: Redis, monkeypatch: Any) -> None:

@@ -10,6 +10,9 @@ from rq.rules.timing import utcformat
 from rq.store import scripts
 
 CLOCK = scripts._with_includes('--- clock: x.\n--- include now\nreturn {now_text, now_float, now_s, now_ms}', set())
+EPOCH = scripts._with_includes(
+    '--- read: x.\n--- include epoch\nlocal at = seconds_of(ARGV[1])\nreturn at and string.format("%.6f", at)', set()
+)
 
 
 @pytest.mark.parametrize('name', scripts.names())
@@ -39,6 +42,19 @@ def test_timestamps(redis, seconds, micros):
         assert number.decode() == f'{seconds}.{micros:06d}'
         assert (whole, thousands) == (seconds, seconds * 1000 + micros // 1000)
     assert text.decode()[:10] == f'{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}' or micros > 999_000
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)))
+def test_timestamps_are_read(redis, moment):
+    text = utcformat(moment.replace(tzinfo=UTC))
+    seconds = redis.eval(EPOCH, 0, text).decode()
+    assert seconds == f'{moment.replace(microsecond=0, tzinfo=UTC).timestamp():.0f}.{moment.microsecond:06d}'
+
+
+@pytest.mark.parametrize('text', ['', 'x', '2026-11-22', '2026-11-22T13:45:11', '2026-11-22T13:45:1.1.1Z'])
+def test_what_is_no_timestamp(redis, text):
+    assert redis.eval(EPOCH, 0, text) is None
 
 
 def test_without_a_time_the_server_is_asked(redis):

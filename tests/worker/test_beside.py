@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import sys
 import threading
@@ -16,7 +17,9 @@ from redis import Redis
 from rq import Queue, Retry, SimpleWorker, get_current_job
 from rq.connections import another, rebuild
 from rq.eras import at_hand
+from rq.executors.slots import Slot
 from rq.job import Job
+from rq.results import Result
 from rq.rules.batching import BatchSize
 from rq.worker import taken
 from rq.worker.side_by_side import SideBySide
@@ -64,6 +67,58 @@ def gives_what_cannot_be_stored() -> Any:
 
 async def gives_what_cannot_be_stored_async() -> Any:
     return lambda: None
+
+
+class Exits:
+    def __reduce__(self) -> Any:
+        sys.exit('on its way')
+
+
+def gives_what_exits() -> Any:
+    return Exits()
+
+
+async def gives_what_exits_async() -> Any:
+    await asyncio.sleep(0)
+    return Exits()
+
+
+_left: dict[str, Any] = {}
+
+
+def leaves_a_thread() -> None:
+    def asks_late() -> None:
+        _left['may go on'].wait(20)
+        job = get_current_job()
+        _left['found'] = job.id if job is not None else None
+
+    _left['may go on'] = threading.Event()
+    _left['thread'] = threading.Thread(target=contextvars.copy_context().run, args=(asks_late,))
+    _left['thread'].start()
+
+
+def asks_what_was_left() -> Any:
+    _left['may go on'].set()
+    _left['thread'].join(20)
+    return _left['found']
+
+
+async def returns_late() -> str:
+    """Swallow each interruption, and ask for no job."""
+    freed = asyncio.ensure_future(asyncio.to_thread(_left['given up'].wait, 20))
+    while not freed.done():
+        try:
+            await asyncio.shield(freed)
+        except asyncio.CancelledError:
+            continue
+    return 'after all'
+
+
+def frees_it(job_id: str) -> None:
+    job = Job.fetch(job_id, connection=at_hand())
+    wait_until(lambda: job.is_scheduled, 15, 'it is given up')
+    _left['given up'].set()
+    wait_until(lambda: _left['worker']._loop.executor.stuck == 0, 15, 'it has ended')
 
 
 def asks_for_more() -> Retry:
@@ -148,6 +203,51 @@ def test_who_asks_gets_its_job_and_what_it_changes_is_kept(queue: Queue, word: s
 def test_what_cannot_be_stored(queue: Queue, word: str, function: Any) -> None:
     for job in share(queue, word, function):
         assert job.is_finished and 'cannot be stored' in job.warning
+
+
+@BOTH
+@pytest.mark.parametrize('function', [gives_what_exits, gives_what_exits_async])
+def test_a_value_that_exits_when_it_is_stored(queue: Queue, word: str, function: Any) -> None:
+    """As in a worker of one job, and others find its place free."""
+    alone = queue.enqueue(function)
+    burst(queue.connection, queue, cls=SimpleWorker)
+    found = [job.latest_result() for job in (alone, *share(queue, word, function, number=9))]
+    assert {one.type for one in found} == {Result.Type.FAILED}
+    assert {one.exc_string.splitlines()[-1] for one in found} == {'SystemExit: on its way'}
+    assert check(queue.connection) == []
+
+
+@BOTH
+def test_what_a_job_leaves_behind_is_in_no_books(queue: Queue, word: str, monkeypatch: Any) -> None:
+    """A thread that asks for its job when that has ended, and another one has its place."""
+    books: list[Any] = []
+    leave = Slot.leave
+
+    def looks(slot: Slot, was_struck: bool) -> None:
+        books.append((id(slot), [lease.job_id for lease in slot.hooks.leases.values()], len(slot.hooks.executions)))
+        leave(slot, was_struck)
+
+    monkeypatch.setattr(Slot, 'leave', looks)
+    first = queue.enqueue(leaves_a_thread)
+    second = queue.enqueue(asks_what_was_left, depends_on=first)
+    burst(queue.connection, queue, cls=SimpleWorker, executor=word, concurrency=4)
+    assert second.return_value() == first.id
+    place = books[0][0]
+    assert books == [(place, [], 0), (place, [second.id], 1)]
+
+
+def test_who_returns_after_all_takes_nothing_back(queue: Queue, monkeypatch: Any) -> None:
+    """It was given up, and others were told; the next attempt waits."""
+    claimed: list[Any] = []
+    monkeypatch.setattr('rq.rules.watch.KILL_GRACE', 0.2)
+    monkeypatch.setattr('rq.executions.take_lease', lambda *args: claimed.append(args))
+    job = queue.enqueue(returns_late, job_timeout=1, retry=Retry(max=1, interval=600))
+    queue.enqueue(frees_it, job.id)
+    words: Any = {'executor': 'async', 'concurrency': 4, 'exception_handlers': [lambda *rest: True]}
+    _left['worker'] = worker = SimpleWorker([queue], connection=queue.connection, **words)
+    _left['given up'] = threading.Event()
+    worker.work(burst=True)
+    assert claimed == [] and job.is_scheduled and check(queue.connection) == []
 
 
 @BOTH

@@ -92,12 +92,12 @@ def test_what_is_plain(redis: Redis, queue: Queue) -> None:
     worker = SimpleWorker([queue], connection=redis)
     loop = type('Loop', (), {'worker': worker})
     way = short.ShortWay(loop)
-    brief = way.brief_of(Claimed(0, 'j', 'e', 1e9, RECORD), True)
+    brief = way.brief_of(Claimed(0, 'j', 'e', 1e9, RECORD), queue, True)
     assert brief is not None and (brief.timeout, brief.result_ttl, brief.description) == (30, 500, 'a \\xff job')
     assert brief.lease[:4] == ('j', 'e', 'default', worker.name)
     assert 'job' not in vars(brief) and brief.job.id == 'j' and brief.job.timeout == 30
     for name, value in UNUSUAL.items():
-        assert way.brief_of(Claimed(0, 'j', 'e', 1e9, {**RECORD, name: value}), True) is None, name
+        assert way.brief_of(Claimed(0, 'j', 'e', 1e9, {**RECORD, name: value}), queue, True) is None, name
 
 
 def test_a_plain_job(queue: Queue, briefs: list[short.Brief]) -> None:
@@ -193,3 +193,25 @@ def test_who_asks_does_not_change_the_order_of_queues(redis: Redis) -> None:
     worker.work(burst=True, dequeue_strategy='round_robin')
     order = sorted(jobs, key=lambda job: job.latest_result().created_at)  # type: ignore[union-attr]
     assert [job.origin for job in order] == ['first', 'second', 'first', 'second']
+
+
+def replaces_a_part() -> None:
+    """Without any import: of a class that is loaded already."""
+    own = Worker.handle_job_success
+
+    def handle_job_success(self: Any, job: Any, *rest: Any, **words: Any) -> None:
+        calls.append(job.id)
+        own(self, job, *rest, **words)
+
+    Worker.handle_job_success = handle_job_success  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize('words', [{}, {'batch_ms': 20}], ids=['alone', 'batches'])
+def test_a_part_that_a_job_replaces_is_asked_from_then_on(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, words: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(Worker, 'handle_job_success', Worker.handle_job_success)  # put back at the end
+    jobs = [queue.enqueue(replaces_a_part), *(queue.enqueue(adds, 1, number) for number in range(3))]
+    calls.clear()
+    run(queue, *jobs, **words)
+    assert calls == [job.id for job in jobs]

@@ -31,7 +31,7 @@ class Running:
     begun: bool = False  # the store knows that user code may run, or is not to know it
     is_doubtful: bool = False  # it may have gone back, and must be asked for before it runs
     settled: bool = False  # its outcome is written already, and handlers of era A are told of it
-    course: Any = None  # the short way that it takes through its slot
+    course: Any = None  # the short way that it may take through its slot
 
 
 @dataclass

@@ -138,6 +138,8 @@ class Reporter:
                     self._token = None
                     return brief
             message = self.receive()
+            if type(message) is not dict:
+                raise ValueError('this is no brief')
             if 'batch' not in message:
                 return message
             self._batch.extend(message['batch'])

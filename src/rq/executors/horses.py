@@ -56,7 +56,7 @@ class Stable(Hearing):
     stuck = 0
     rescues_while_busy = True
     lease_seconds: int
-    practise: Callable[[], None] | None = None  # what a horse for one job does once no job is in sight
+    practise: Callable[[], None] | None = None  # in the nursery, and what a horse for one job does with none in sight
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Stable(Hearing):
 
     def prepare(self, expected: int = 1) -> None:
         """Have horses waiting: one, and a few while jobs come one after the other. With none in sight they practise."""
-        if expected == 0:
+        if expected == 0 and self._terms is None:  # who serves many takes each message for a job
             self._have_practised()
         wanted = min(expected, MOST_SPARES + self.capacity - 1)
         if self._terms is not None:

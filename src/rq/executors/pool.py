@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -38,7 +37,7 @@ class Craft:
 
     make_slot: Callable[[], Slot]
     is_awaited: Callable[[Running], bool]  # whether it is known as a coroutine function that nobody wraps
-    perform: Callable[[Slot, Running], bool]  # in a thread; whether it is to be awaited on the event loop
+    perform: Callable[[Ride], bool]  # in a thread; whether it is to be awaited on the event loop
     fail: Callable[[Any, Running], None]  # the steps of a failure that is noted
     went_wrong: Callable[[Any, Running, BaseException], None]  # an override raised
     close: Callable[[], None]
@@ -91,8 +90,9 @@ class Pool:
 
     def resume(self, running: Running) -> None:
         """Take the failure's steps in a thread, even if all slots are taken."""
-        running.course = None  # it has left it
-        self._enter(Ride(running, self._fail), self._threads.put)
+        ride = Ride(running, self._fail)
+        ride.course = None  # that of the ride before, which may live on
+        self._enter(ride, self._threads.put)
 
     def _enter(self, ride: Ride, begin: Callable[[Ride], None]) -> None:
         self._rides[ride.running.lease.execution] = ride
@@ -237,7 +237,7 @@ class Pool:
         self._chime.ring()
 
     def _perform(self, ride: Ride) -> None:
-        ride.goes_on = bool(self._craft.perform(ride.slot, ride.running))
+        ride.goes_on = bool(self._craft.perform(ride))
 
     def _fail(self, ride: Ride) -> None:
         self._craft.fail(ride.slot.hooks, ride.running)
@@ -250,7 +250,7 @@ class Pool:
         value, error = None, cast('BaseException | None', None)
         try:
             ride.is_awaited = True
-            slot, course = ride.slot or self._seat(ride), ride.running.course
+            slot, course = ride.slot or self._seat(ride), ride.course
             ride.check()
             timer = self._limit(ride)
             value = await (awaited.call(ride.running.job, slot.hooks) if course is None else course.wait_for(slot))
@@ -262,7 +262,12 @@ class Pool:
         finally:
             if timer is not None:
                 timer.is_over = True
-        if error is None and self._is_settled(ride) or ride.slot is None or error is not None and ride.is_taken:
+        try:
+            settled = error is None and self._is_settled(ride)
+        except BaseException:  # of the serializer, which the long way will meet again: it is none of the function
+            self._follow(ride, value, None)
+            return
+        if settled or ride.slot is None or error is not None and ride.is_taken:
             self._leave(ride, False)
         elif error is None and awaited.is_quick(ride.running.job, value):
             self._succeed(ride, value)
@@ -271,12 +276,11 @@ class Pool:
 
     def _is_settled(self, ride: Ride) -> bool:
         """Whether the short way has come to its end; else the long one goes on from there."""
-        course = ride.running.course
+        course = ride.course
         if course is None:
             return False
-        with suppress(Exception):  # of the serializer, which the long way will meet again
-            if course.settle(ride.slot.hooks):
-                return True
+        if course.settle(ride.slot.hooks):
+            return True
         course.furnish(ride.slot)
         return False
 
@@ -296,7 +300,7 @@ class Pool:
         self._hand_over(ride, lambda ride: steps.fail(running.job, running.queue, running.execution, began, hooks))
 
     def _limit(self, ride: Ride) -> Later | None:
-        course = ride.running.course
+        course = ride.course
         seconds = steps.timeout_of(ride.running.job) if course is None else max(course.seconds_left, 0.001)
         if seconds <= 0:
             return None
@@ -318,8 +322,8 @@ class Pool:
             return value
 
         def rest(ride: Ride) -> None:
-            if running.course is not None:
-                running.course.furnish(ride.slot)
+            if ride.course is not None:
+                ride.course.furnish(ride.slot)
             steps.finish(running.job, running.queue, running.execution, outcome, hooks)
 
         self._hand_over(ride, rest)

@@ -29,6 +29,7 @@ class Ride:
 
     def __init__(self, running: Running, work: Callable[[Ride], None]) -> None:
         self.running = running
+        self.course: Any = running.course  # the short way it takes; None once it has left that
         self.work = work  # what is next to be done for it in a thread
         self.slot: Any = None  # the Slot it sits in
         self.task: Any = None  # while it is a coroutine on the event loop
@@ -74,7 +75,7 @@ class Slot:
         ride.slot, self.outbox.ride, ride.is_begun = self, ride, True
         hooks = self.hooks
         hooks.told, hooks.ring, hooks.outbox = 0, None, self.outbox
-        if ride.running.course is None:
+        if ride.course is None:
             self.furnish(ride.running)
 
     def furnish(self, running: Running) -> None:
@@ -82,6 +83,17 @@ class Slot:
         hooks, lease = self.hooks, running.lease
         hooks.executions[lease.execution], hooks.leases[lease.execution] = running.execution, lease
         running.job.connection = hooks.connection  # one that no other job is interrupted with
+
+    def forget(self, running: Running) -> None:
+        """An execution does not belong into the books."""
+        hooks, lease = self.hooks, running.lease
+        hooks.executions.pop(lease.execution, None)
+        hooks.leases.pop(lease.execution, None)
+
+    def is_ridden_by(self, running: Running) -> bool:
+        """Whether an execution sits here now."""
+        ride = self.outbox.ride
+        return ride is not None and ride.running is running and ride.slot is self
 
     def leave(self, was_struck: bool) -> None:
         """It has ended. Who was interrupted in a conversation must not be answered in the next one."""

@@ -350,6 +350,7 @@ class Line:
         if self._is_doubted:
             self._is_doubted = False
             self.drop()
+            kept.let_go(self._pool)
             self._pool.disconnect(inuse_connections=False)
         if self._connection is None:
             self._connection = borrow(self._pool)

@@ -125,10 +125,11 @@ def words(
     return [*head, int(streak and not repeated), len(queues), *queues, *executions]
 
 
-def begin(lease: Lease) -> Call[str]:
-    """User code may run from here on."""
-    arguments: list[Argument] = ['', lease.member, max(_RECORD_SECONDS, lease.wip_seconds), lease.worker]
-    return Call(load('begin'), _books(lease), [*arguments, lease.wip_seconds], text)
+def begin(lease: Lease, lasting: bool = False, now: float | str = '') -> Call[str]:
+    """User code may run from here on. `lasting`: the claim was for a short time, and holds for its lease's now."""
+    arguments: list[Argument] = [now, lease.member, max(_RECORD_SECONDS, lease.wip_seconds), lease.worker]
+    arguments += [lease.wip_seconds, lease.lease_ms if lasting else '']
+    return Call(load('begin'), [*_books(lease), keys.leases(lease.queue)], arguments, text)
 
 
 def _books(lease: Lease) -> list[str]:

@@ -140,6 +140,7 @@ EMPTY = dict.fromkeys(
 )  # fmt: skip
 _WRITERS = {attribute: (field, write) for field, attribute, write, _ in _FIELDS}
 _READERS = {field.encode(): (attribute, read) for field, attribute, _, read in _FIELDS}
+_READERS[b'enqueued_from'] = _READERS[b'by']  # its name before; records of then still stand in queues
 
 
 def payload(data: bytes, serializer: Any) -> bytes:

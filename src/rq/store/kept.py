@@ -35,6 +35,14 @@ def give_back(pool: Any, connection: Any) -> None:
         pool.release(connection)
 
 
+def let_go(pool: Any) -> None:
+    """Close the connection at hand, and return it to its pool: who disconnects those not in use does not reach it."""
+    connection = take(pool)
+    if connection is not None:
+        connection.disconnect()
+        pool.release(connection)
+
+
 def _may_keep(pool: Any) -> bool:
     """Whether it has more than enough, nobody waits for one, and none is needed back for a new token of its user."""
     is_patient = hasattr(pool, 'timeout')  # of those who wait for a connection

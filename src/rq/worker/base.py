@@ -261,12 +261,6 @@ class BaseWorker(Parts, Outcomes, Attempts, Books, Maintenance, Stopping, Probed
         """Its queue of this name."""
         return next(queue for queue in self.queues if queue.name == name)
 
-    def queue_at(self, position: int) -> Any:
-        """The queue at a place of the current order; the order moves on, because it gave a job."""
-        queue = self._ordered_queues[position]
-        self.reorder_queues(reference_queue=queue)
-        return queue
-
     def ordered_names(self) -> list[str]:
         """Names of its queues in the order of the next claim."""
         return [queue.name for queue in self._ordered_queues]
@@ -339,6 +333,7 @@ class BaseWorker(Parts, Outcomes, Attempts, Books, Maintenance, Stopping, Probed
             if clock.is_away:
                 loop.talk.hurry()
         self.stop_scheduler()  # before the executor: it was forked, and holds copies of descriptors
+        loop.talk.let_go_of_claims()  # none may come for a worker that has signed off
         if clock is None and not life.is_born(self):
             self.unsubscribe()
         else:

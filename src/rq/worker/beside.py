@@ -40,9 +40,9 @@ def way_of(loop: Any) -> ShortWay | None:
 class ShortBeside(ShortWay):
     """That of one loop whose executor runs jobs side by side."""
 
-    def brief_of(self, claimed: Claimed, begun: bool) -> Brief | None:
+    def brief_of(self, claimed: Claimed, queue: Any, begun: bool) -> Brief | None:
         """With the way it takes through its slot."""
-        brief = super().brief_of(claimed, begun)
+        brief = super().brief_of(claimed, queue, begun)
         if brief is not None:
             brief.course = Course(brief, self)
         return brief
@@ -73,9 +73,14 @@ class Course(swift.Course):
         self._slot: Slot | None = None
 
     def _whole(self, known: dict[str, Any]) -> Any:
-        if self._slot is not None:
-            self._slot.furnish(self._running)
-        return self._running.job
+        slot, running = self._slot, self._running
+        if slot is not None and slot.is_ridden_by(running):
+            slot.furnish(running)
+            if not slot.is_ridden_by(running):  # it has ended meanwhile: this is what it has left behind
+                slot.forget(running)
+        elif slot is not None:
+            running.job.connection = slot.hooks.connection
+        return running.job
 
     @property
     def is_open(self) -> bool:
@@ -135,13 +140,8 @@ class Course(swift.Course):
 
     def _go_on(self, hooks: Any, failed: BaseException | None) -> None:
         """By the long way, from what the function returned or raised."""
-
-        def outcome() -> Any:
-            if failed is not None and not self.ended:
-                raise failed
-            return self.value
-
         running = self._running
+        outcome = self.over_again(running.job, failed)
         steps.finish(running.job, running.queue, running.execution, outcome, cast(Hooks, hooks))
 
     # --- on the event loop --------------------------------------------------------------------------------------

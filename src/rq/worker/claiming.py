@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -47,6 +48,7 @@ class Conversation:
         self._ahead_at = 0.0  # ... and then
         self._arrived: claim.Claims | None = None  # what such a claim has taken
         self.asked_at = 0.0  # when a job was asked for
+        self._doubted_at, self._waits_since = 0.0, 1.0
         self.lost_touch: Callable[[], bool] = lambda: False  # whether no renewal was accepted for a whole lease
         self._told_at = 0.0
         self.is_early = True  # to tell who of those whose leases ran out is dead, as the latest rescue answered
@@ -187,7 +189,7 @@ class Conversation:
     def _gone_ahead(self, waiting: list[Settlement]) -> claim.Claims:
         self.settle(waiting)
         arrived, self._arrived = self._arrived, None
-        self.asked_at = self._ahead_at
+        self.asked_at = self._ahead_at if self._ahead_at > self._doubted_at else 0.0
         return arrived or claim.Claims([], [], False)
 
     def told(self, waiting: list[Settlement], replies: list[Any]) -> None:
@@ -237,10 +239,10 @@ class Conversation:
         self.is_early = any(rescued.is_early for _, rescued in found)
         return [(queue, orphan) for queue, rescued in found for orphan in rescued.orphans]
 
-    def begin(self, lease: Lease) -> None:
-        """Mark that user code may run; nobody waits for the reply."""
+    def begin(self, lease: Lease, lasting: bool = False) -> None:
+        """Mark that user code may run; nobody waits for the reply. `lasting`: for as long as this lease says."""
         try:
-            self.line.post(claim.begin(lease))
+            self.line.post(claim.begin(lease, lasting))
         except Exception as error:
             if not is_weather(error):
                 raise  # without the mark a lost execution would merely be put back uncharged
@@ -266,6 +268,9 @@ class Conversation:
             queues, lease_seconds = ahead or ([], 0.0)
             return claim.claim(self._worker.name, queues, self._executions, lease_seconds, repeated=repeated)
 
+        if self._waits_since <= self._doubted_at:
+            self.waiter.drop()
+        self._waits_since = time.monotonic()
         try:
             seconds = IDLE_SECONDS * random.uniform(0.8, 1.2)
             return self.waiter.start(queues, seconds, claim_ahead if ahead else None)
@@ -300,21 +305,24 @@ class Conversation:
         return arrived.taken if arrived is not None else []
 
     def _stop_waiting(self) -> None:
-        client = rebuild(self._worker.connection, socket_timeout=HASTE_SECONDS)
         try:
-            self._arrive(self.waiter.stop(client, IDLE_SECONDS * 1.2 + HASTE_SECONDS))
+            with contextlib.closing(rebuild(self._worker.connection, socket_timeout=HASTE_SECONDS)) as client:
+                self._arrive(self.waiter.stop(client, IDLE_SECONDS * 1.2 + HASTE_SECONDS))
         except Exception as error:
             self.waiter.drop()
             if not is_weather(error) and not isinstance(error, ResponseError):
                 raise
-        finally:
-            client.close()
+
+    def doubt(self) -> None:
+        """As `Line.doubt`, of both connections; what a claim that went ahead before took must be asked for again."""
+        self._doubted_at = time.monotonic()
+        self.line.doubt()
 
     def hurry(self) -> None:
         """We leave: who may be killed in ten seconds has no time to ask a silent server for long, but for outcomes."""
         self.client = rebuild(self._worker.connection, socket_timeout=HASTE_SECONDS)
 
-    def _let_go_of_claims(self) -> None:
+    def let_go_of_claims(self) -> None:
         """We end in the middle of something, and what has been taken for us just now is for others."""
         name = self._worker.name
         taken = [(one, one.raw.get(b'origin', b'').decode()) for one in self.withdraw()]
@@ -326,7 +334,7 @@ class Conversation:
 
     def close(self) -> None:
         """Close its connections."""
-        self._let_go_of_claims()
+        self.let_go_of_claims()
         self.waiter.drop()
         self.line.drop()
         self.client.close()

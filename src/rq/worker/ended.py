@@ -18,6 +18,7 @@ from rq.failure.outcome import of_failure
 from rq.perform.output import left_in
 from rq.rules.watch import Watched, Why
 from rq.timeouts import JobTimeoutException
+from rq.worker.short import Brief
 
 KILLED_HANDLER, ON_STOPPED = 'work_horse_killed_handler', 'The on_stopped callback'
 GIVEN_UP = 'it was given up: what it still does counts for nothing'
@@ -26,6 +27,8 @@ TELL_AT_MOST = 2  # how often a listener is told of one attempt, when the proces
 
 def handed_back(running: Running) -> Settlement:
     """Back to the front of the queue, uncharged."""
+    if isinstance(running, Brief):
+        return Settlement('release', running.lease)  # also by a thread that is not to touch its object
     return of_failure(running.job, running.lease, capture.interrupted(), '')
 
 

@@ -11,6 +11,7 @@ from rq.executors.base import Running
 from rq.executors.outbox import Held
 from rq.rules.names import shown
 from rq.store import read
+from rq.store.claim import Claimed
 from rq.suspension import is_suspended
 from rq.worker import dequeue, taken
 from rq.worker.claiming import Conversation, GaveUp
@@ -73,6 +74,7 @@ class Fetching:
         batched = number > 1 and self.batch_seconds > 0
         begun, more = seconds == 0 and not batched, True
         while more:
+            order = worker._ordered_queues  # of this moment: each job that is taken moves it on
             claims = self.talk.next(
                 self.outbox.waiting, worker.ordered_names(), seconds, number, begun, worker._state == 'busy', batched
             )
@@ -88,13 +90,9 @@ class Fetching:
             if claims.taken:
                 # in a batch nobody is told: all of it goes back together, should we be lost
                 said = begun or batched and len(claims.taken) > 1
-                short = self.short if self.short is not None and self.short.is_open() else None
-                found = [
-                    self._register(short and short.brief_of(one, said) or taken.of_claim(worker, seconds, one, said))
-                    for one in claims.taken
-                ]
+                found = [self._running_of(one, order[one.queue], said) for one in claims.taken]
                 for running in found if begun and claims.ahead else ():
-                    self.talk.begin(running.lease)
+                    self.talk.begin(running.lease, lasting=True)
                 return found
             more = claims.more and not self.is_leaving()
         return []
@@ -134,6 +132,11 @@ class Fetching:
             time.monotonic() - running.taken_at > (self.executor.lease_seconds or self.worker.lease_seconds) / 2
         )
 
+    def _running_of(self, claimed: Claimed, queue: Any, said: bool) -> Running:
+        self.worker.reorder_queues(reference_queue=queue)
+        brief = self.short.brief_of(claimed, queue, said) if self.short is not None and self.short.is_open() else None
+        return self._register(brief or taken.of_claim(self.worker, self.executor.lease_seconds, claimed, said, queue))
+
     def _register(self, running: Running) -> Running:
         lease, running.taken_at = running.lease, self.talk.asked_at
         self.running[lease.execution] = self._claimed[lease.job_id] = running
@@ -148,7 +151,7 @@ class Fetching:
         queues = self.worker.queue_names()
         ahead = None
         if not (self._room_for > 1 or self.batch_seconds or self._is_loose or self._dequeues_itself or self.running):
-            ahead = self.worker.ordered_names(), self.executor.lease_seconds
+            ahead = self.worker.ordered_names(), self.worker.lease_seconds  # short ones: it may be too late for us
         descriptor = self.talk.wait_descriptor(queues, ahead)
         if not self.is_plain:
             self.executor.prepare(0)
@@ -159,4 +162,6 @@ class Fetching:
         readable = self.attend(limit, descriptor)
         if descriptor is not None and (readable or time.monotonic() - self._waiting_since > LOOK_SECONDS + 3):
             self.talk.waited(readable)
+            self._waiting_since = None
+        elif descriptor is None:
             self._waiting_since = None

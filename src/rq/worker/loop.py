@@ -143,8 +143,10 @@ class Loop(Minding, Fetching, SideBySide, Interrupts):
             self._wait_for_place()
             self._see_to_batches()
             self.talk.try_to_settle(self.outbox.waiting)  # what has ended does not wait for the others
-        seconds = self.executor.lease_seconds
-        came_late = [taken.of_claim(self.worker, seconds, one, False) for one in self.talk.withdraw()]
+        seconds, queues = self.executor.lease_seconds, self.worker._ordered_queues
+        came_late = [
+            taken.of_claim(self.worker, seconds, one, False, queues[one.queue]) for one in self.talk.withdraw()
+        ]
         for running in [*self._untouched, *came_late]:
             if self._is_held(running):
                 self.outbox.emit(after.handed_back(running))

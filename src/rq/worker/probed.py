@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from rq.connections import rebuild
 from rq.defaults import CALLBACK_TIMEOUT, HANDLER_TIMEOUT, SOCKET_TIMEOUT
+from rq.executors.base import Running
 from rq.rules.health import Vitals, judge, renew_limit
 from rq.supervision.clock import Clock
 from rq.supervision.health import Health
 from rq.supervision.signs import Notifier, Page
+from rq.worker.short import Brief
 
 if TYPE_CHECKING:
     from rq.worker.loop import Loop
@@ -80,7 +82,7 @@ class Probed:
             rebuild(self.connection, socket_timeout=patience), self.name, self.instance, self.queue_names(),
             loop.inbox, loop.leases, loop.may_rescue, self.worker_ttl + 60,
             loop.executor.lease_seconds or self.lease_seconds, self.renew_interval, self.rescue_interval,
-            loop.talk.line.doubt,
+            loop.talk.doubt,
         )  # fmt: skip
         loop.talk.lost_touch = lambda: clock.lost_touch
         clock.start()
@@ -106,13 +108,20 @@ class Probed:
         running = loop._main
         if running is None:
             return handlers
-        job = running.job
-        told = (job.stopped_callback_timeout, job.success_callback_timeout, job.failure_callback_timeout)
-        callbacks: float = max([CALLBACK_TIMEOUT, *told, job.final_failure_callback_timeout])
+        callbacks, timeout = _limits_of(running)
         if not (loop._is_loose or loop.executor.is_inline):  # its horse has those limits, but for on_stopped
             return handlers + max(callbacks - CALLBACK_TIMEOUT, 0)
-        timeout = 180 if running.job.timeout is None else running.job.timeout
         if timeout < 0:
             return math.inf
         listeners = 1 + len(self._exc_handlers) + len(self.final_failure_handlers)
         return float(timeout + 2 * callbacks + CALLBACK_TIMEOUT + self.handler_timeout * listeners)
+
+
+def _limits_of(running: Running) -> tuple[float, float]:
+    """Seconds of a job's longest callback, and of the job."""
+    if isinstance(running, Brief):  # it has no callback
+        return CALLBACK_TIMEOUT, running.timeout
+    job = running.job
+    told = (job.stopped_callback_timeout, job.success_callback_timeout, job.failure_callback_timeout)
+    callbacks = max([CALLBACK_TIMEOUT, *told, job.final_failure_callback_timeout])
+    return callbacks, 180 if job.timeout is None else job.timeout

@@ -10,7 +10,7 @@ from rq.defaults import SOCKET_TIMEOUT
 from rq.executors.base import Running
 from rq.executors.outbox import Direct
 from rq.executors.pool import Craft, Pool
-from rq.executors.slots import Slot, SlotOutbox
+from rq.executors.slots import Ride, Slot, SlotOutbox
 from rq.failure.capture import capture
 from rq.perform import awaited
 from rq.rules.payload import UNEVALUATED
@@ -63,9 +63,9 @@ class _Known:
             self._are_ours = self._are_ours and all(is_ours(job_class, name) for name in _CALLS)
         return self._are_ours
 
-    def perform(self, slot: Slot, running: Running) -> bool:
+    def perform(self, ride: Ride) -> bool:
         """In a thread: the short way, or the job as always; whether it is to be awaited on the event loop."""
-        course = running.course
+        slot, running, course = ride.slot, ride.running, ride.course
         if course is not None and course.is_open:
             is_awaited = bool(course.perform(slot))
             if course.call is not None:
@@ -73,7 +73,7 @@ class _Known:
             return is_awaited
         if course is not None:
             course.furnish(slot)
-            running.course = None
+            ride.course = None
         job = running.job
         payload = job._data
         slot.hooks.call_perform_job(job, running.queue, running.execution)

@@ -7,8 +7,8 @@ unusual while it runs goes on by the long way, from the point it has reached, as
 from __future__ import annotations
 
 import logging
+import operator
 import re
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -35,6 +35,8 @@ _OF_WORKER = (
     'execution_of', 'handle_job_success', 'handle_job_retry', 'announce_job', 'execute_job', 'prepare_execution',
     'forget_execution', 'procline',
 )  # fmt: skip
+_NAMES = frozenset(_OF_WORKER)
+_worker_parts = operator.attrgetter(*_OF_WORKER)
 _TIME = re.compile(rb'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z').fullmatch
 _SECONDS = re.compile(rb'[1-9]\d{0,8}').fullmatch
 _WHOLE = re.compile(rb'-?\d{1,9}').fullmatch
@@ -93,18 +95,25 @@ class ShortWay:
     def __init__(self, loop: Any) -> None:
         self._loop, self._worker = loop, loop.worker
         self._keeps_output = OUTPUT in kept(loop.worker.keep_on_failure)
-        self._modules = -1
+        stand_ins = (getattr(getattr(type(self._worker), name), 'stands_for', None) for name in _OF_WORKER)
+        self._classes = {type(self._worker), *(cls for cls in stand_ins if isinstance(cls, type))}
+        self._seen: tuple[Any, ...] = ()
         self._is_open = False
         self._failures = ShortFailures(loop.worker)
 
     def is_open(self) -> bool:
-        """Asked before each claim: whoever replaces a part of us has been imported for that."""
-        if len(sys.modules) != self._modules:
-            self._modules = len(sys.modules)
+        """Asked for each job: whether still nobody else has a part in it, perhaps since the last one."""
+        seen = self._parts()
+        if len(seen) != len(self._seen) or not all(map(operator.is_, seen, self._seen)):
             self._is_open = not self._keeps_output and is_possible(self._worker)
+            self._seen = seen
         return self._is_open
 
-    def brief_of(self, claimed: Claimed, begun: bool) -> Brief | None:
+    def _parts(self) -> tuple[Any, ...]:
+        own = vars(self._worker).keys() & _NAMES
+        return (*(part for cls in self._classes for part in _worker_parts(cls)), *swift.job_parts(Job), *own)
+
+    def brief_of(self, claimed: Claimed, queue: Any, begun: bool) -> Brief | None:
         """What is to be known of a plain job; None for one that is not."""
         raw = claimed.raw
         for name, value in raw.items():
@@ -118,7 +127,7 @@ class ShortWay:
         seconds = int(timeout) if timeout else steps.DEFAULT_TIMEOUT
         held = own_process_seconds(seconds)
         lease = Lease(claimed.job_id, claimed.execution, origin.decode(), worker.name, held * 1000, held)
-        brief = Brief(claimed, worker.queue_at(claimed.queue), lease, begun)
+        brief = Brief(claimed, queue, lease, begun)
         brief.call, brief.timeout, brief.ahead = codec.decompress(call), seconds, claimed.at - time.monotonic()
         brief.result_ttl = int(ttl) if ttl else worker.default_result_ttl
         brief.unfold = self._unfold
@@ -126,13 +135,17 @@ class ShortWay:
 
     def _unfold(self, brief: Brief) -> None:
         worker = self._worker
-        long = taken.of_claim(worker, 0, brief.claimed, brief.begun, brief.queue)
-        brief.job, brief.execution = long.job, long.execution
-        brief.job._ahead = brief.ahead
+        whole = taken.of_claim(worker, 0, brief.claimed, brief.begun, brief.queue)
+        whole = brief.__dict__.setdefault('whole', whole)  # another thread may ask at the same time
+        whole.job._ahead = brief.ahead
         if worker.default_retry is not None:
-            brief.job._default_retry = worker.default_retry
+            whole.job._default_retry = worker.default_retry
+        brief.execution, brief.job = whole.execution, whole.job
         if not brief.ended:
-            worker.executions[brief.lease.execution], worker.leases[brief.lease.execution] = long.execution, brief.lease
+            worker.executions[brief.lease.execution], worker.leases[brief.lease.execution] = (
+                brief.execution,
+                brief.lease,
+            )
 
     def carry_out(self, brief: Brief) -> None:
         """One job, from the announcement to its settlement."""
@@ -155,13 +168,12 @@ class ShortWay:
     def _ride(self, brief: Brief, course: swift.Course) -> None:
         worker, before = self._worker, eras.stacked()
         worker.ring = None  # that of the job before
-        worker._is_horse = True  # it is the process that runs the job, while it runs it
-        seams = worker.handle_job_success, worker.handle_execution_ended
         failed: BaseException | None = None
-        eras.restack((*before, worker.connection))
         try:
+            eras.restack((*before, worker.connection))
+            worker._is_horse = True  # it is the process that runs the job, while it runs it
             packed = course.run(worker)
-            if course.is_plain(packed) and seams == (worker.handle_job_success, worker.handle_execution_ended):
+            if course.is_plain(packed) and self.is_open():
                 self._succeed(brief, course, packed)
                 return
         except ColdShutdown:
@@ -185,15 +197,9 @@ class ShortWay:
             return
         worker, job = self._worker, course.later.job()
         job._called = course.called
-
-        def outcome() -> Any:
-            if failed is not None and not course.ended:
-                raise failed
-            job._result = course.value
-            return course.value
-
         worker._is_horse = True
         try:
+            outcome = course.over_again(job, failed)
             steps.finish(job, brief.queue, brief.execution, outcome, cast(Hooks, worker))
         finally:
             worker._is_horse = False

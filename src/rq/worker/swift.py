@@ -8,6 +8,7 @@ by the long way, in the same horse, from the point it has reached.
 from __future__ import annotations
 
 import inspect
+import operator
 import os
 import time
 from collections.abc import Callable
@@ -55,6 +56,9 @@ def is_possible(worker: Any) -> bool:
     of_job = worker.job_class is Job and is_job_ours()
     penalty = worker.death_penalty_class is UnixSignalDeathPenalty
     return of_attempts and of_outcomes and of_job and penalty and plain.is_ours(worker, 'procline')
+
+
+job_parts = operator.attrgetter(*_OF_JOB)
 
 
 def is_job_ours() -> bool:
@@ -135,6 +139,17 @@ class Course:
         if self.call is not None:
             job._func_name, job._instance, job._args, job._kwargs = self.call
         return job
+
+    def over_again(self, job: Any, failed: BaseException | None) -> Callable[[], Any]:
+        """What the function returned or raised, once more: for the long way from there."""
+
+        def outcome() -> Any:
+            if failed is not None and not self.ended:
+                raise failed
+            job._result = self.value
+            return self.value
+
+        return outcome
 
     def is_plain(self, packed: bytes | None) -> bool:
         """Whether nothing has happened that the worker's books do not foresee."""
@@ -247,17 +262,11 @@ class Horse:
         worker, brief = self._worker, course.brief
         job = course.later.job()
         job._called = course.called
-
-        def outcome() -> Any:
-            if error is not None and not course.ended:
-                raise error
-            job._result = course.value
-            return course.value
-
         riding.mount(worker, reporter)
         execution = riding.take_over(worker, Lease(*brief['lease']))
         try:
-            steps.finish(job, worker.queue_named(brief['queue']), execution, outcome, cast(Hooks, worker))
+            queue, outcome = worker.queue_named(brief['queue']), course.over_again(job, error)
+            steps.finish(job, queue, execution, outcome, cast(Hooks, worker))
             worker.leave_job(job)
         except Exception as unforeseen:
             worker.tell_end(job, unforeseen)

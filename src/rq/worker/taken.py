@@ -18,10 +18,8 @@ from rq.utils import now
 from rq.worker.plain import is_ours
 
 
-def of_claim(worker: Any, lease_seconds: float, claimed: Claimed, begun: bool, queue: Any = None) -> Running:
-    """A job that was taken from a queue. `begun`: nobody is to be told when it begins. `queue`: if that is known."""
-    if queue is None:
-        queue = worker.queue_at(claimed.queue)  # the order moves on
+def of_claim(worker: Any, lease_seconds: float, claimed: Claimed, begun: bool, queue: Any) -> Running:
+    """A job that was taken from a queue. `begun`: nobody is to be told when it begins."""
     job = _blank_job(worker)
     job._id = claimed.job_id
     job.restore_claimed(claimed.raw)

@@ -21,9 +21,10 @@ local function is_plain(n)
     if ARGV[field] == 'warning' then return false end
   end
   local key = '@prefix@:job:' .. ARGV[at[n]]
-  local job = redis.call('HMGET', key, 'status', 'again', 'rate_limit_key', 'slot_of', 'dependency_id')
-  return job[1] == 'started' and not (job[2] or job[3] or job[4] or job[5])
-    and redis.call('EXISTS', key .. ':dependents') == 0
+  local job = redis.call('HMGET', key, 'status', 'again', 'rate_limit_key', 'slot_of', 'dependency_id',
+    'execution', 'worker_name')
+  return job[1] == 'started' and job[6] == ARGV[at[n] + 1] and job[7] == ARGV[2]
+    and not (job[2] or job[3] or job[4] or job[5]) and redis.call('EXISTS', key .. ':dependents') == 0
 end
 
 -- What cannot be repeated comes last.
@@ -60,8 +61,9 @@ for n = 1, number do
     written[#written + 1], numbers[#numbers + 1] = members[n], n
     records[#records + 1] = '@prefix@:execution:' .. members[n]
     seconds = seconds + (tonumber(ARGV[at[n] + 5]) or 0)
-  else
+  elseif answers[n] == 1 then
     answers[n] = 0
+    redis.call('HSET', '@prefix@:job:' .. ARGV[at[n]], 'status', 'started') -- for whoever settles it by itself
   end
 end
 if #written == 0 then return {} end

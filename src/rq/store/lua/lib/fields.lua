@@ -13,7 +13,7 @@ end
 -- A record takes the place of an older one. We leave empty fields out, so what RQ would overwrite with '' goes first.
 local function replace_fields(key, first, running)
   redis.call('HDEL', key, 'group_id', 'success_callback_name', 'failure_callback_name', 'stopped_callback_name', 'webhooks',
-    'final_callback_name', 'enqueued_from', 'copy_of',
+    'final_callback_name', 'by', 'enqueued_from', 'copy_of',
     'rate_limit_key', 'rate_limit_concurrency', 'dependency_id', 'dependency_ids', 'repeats_left', 'repeat_intervals',
     'allow_dependency_failures', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'retries_left', 'retry_intervals', 'retry_policy',
     'number_of_retries', 'ttl', 'result_ttl', 'failure_ttl')

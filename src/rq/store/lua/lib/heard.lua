@@ -1,5 +1,5 @@
 --- heard: which leases have run out, as far as one can know. Behind a long silence no owner could renew.
---- include now keys
+--- include now keys epoch
 local HEARD = '@prefix@:heard'
 
 -- Since when nobody was heard of; when the latest long silence ended, and how long it was. The clock may have been changed.
@@ -39,17 +39,27 @@ local function is_early(lease_ms, cleaning, foreign)
   return silent_now > lease_ms / 2 or math.abs(now_ms - since) < (foreign and 35000 or lease_ms / 3)
 end
 
+-- When this execution was heard of last, by its record, or that of its job; and where that is written, as what.
+local function heard_last(id, execution)
+  local beat = redis.pcall('HGET', execution_key(id, execution), 'last_heartbeat')
+  if type(beat) == 'string' then return tonumber(beat), execution_key(id, execution), now_float end
+  if string.byte(execution) ~= 120 then return end -- of a batch there usually is no record
+  beat = redis.pcall('HGET', job_key(id), 'last_heartbeat')
+  return type(beat) == 'string' and seconds_of(beat) or nil, job_key(id), now_text
+end
+
 -- A clock that was put back leaves leases far in the future: they have their whole length again, from now on.
 local function bring_back(leases, lease_ms, limit)
   local ahead = redis.call('ZREVRANGEBYSCORE', leases, '(inf', '(' .. now_ms + lease_ms, 'WITHSCORES', 'LIMIT', 0, limit)
   for place = 1, #ahead, 2 do
     local id, execution = string.match(ahead[place], '^(.*):(.-)$')
-    local beat = id and redis.pcall('HGET', execution_key(id, execution), 'last_heartbeat')
-    local heard = type(beat) == 'string' and tonumber(beat) or now_s
+    local heard, key, text
+    if id then heard, key, text = heard_last(id, execution) end
+    heard = heard or now_s
     local length = tonumber(ahead[place + 1]) - heard * 1000
     if heard > now_s + 5 and length > 0 then
       redis.call('ZADD', leases, now_ms + math.ceil(length), ahead[place])
-      redis.call('HSET', execution_key(id, execution), 'last_heartbeat', now_float)
+      redis.call('HSET', key, 'last_heartbeat', text)
     end
   end
 end

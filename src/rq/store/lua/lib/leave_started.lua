@@ -1,5 +1,5 @@
 --- leave_started: the guard of every settle. Whoever is no longer in the wip set writes nothing.
---- include now mine keys wake push again slots guarded
+--- include now mine keys wake push again slots guarded whose
 -- KEYS: 1 job 2 wip 3 leases 4 executions 5 execution 6 worker 7 worker executions 8 results 9 list 10 wake
 -- ARGV: 1 now 2 job id 3 execution id 4 first field ("" none) ...
 local id, execution = ARGV[2], ARGV[3]
@@ -28,7 +28,7 @@ local function leave_started(target)
   if type(left) == 'string' and not (job[2] and job[4] == left) then leave_slots(id, left) end
   if not job[2] then return 'gone' end
   again, limit, group = job[3], job[6] or job[4], job[5]
-  if mine then return 'ok' end
+  if mine and (was_mine or is_ours(id, execution, KEYS[7])) then return 'ok' end
   if job[1] == execution and job[2] == target then return 'already' end
   free_slot() -- canceled while it ran: the slot was left to us
   return 'lost'

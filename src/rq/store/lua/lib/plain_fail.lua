@@ -5,13 +5,14 @@ local function fail_plain()
   local ttl, id, dependents = string.find(ARGV[4], '^-?%d+$') and tonumber(ARGV[4]) or 0, ARGV[2], KEYS[1] .. ':dependents'
   if ttl == 0 or #ARGV[4] > 11 or ARGV[5] ~= '1' or ARGV[13] ~= '' or ARGV[14] == '' then return end
   if ARGV[15] ~= '0' and redis.call('ZCARD', KEYS[11]) >= tonumber(ARGV[15]) then return end
-  local job = redis.call('HMGET', KEYS[1], 'status', 'again', 'rate_limit_key', 'slot_of', 'dependency_id', 'attempts')
+  local job = redis.call('HMGET', KEYS[1], 'status', 'again', 'rate_limit_key', 'slot_of', 'dependency_id', 'attempts',
+    'execution', 'worker_name')
   if job[1] ~= 'started' or job[2] or job[3] or job[4] or job[5] then return end
   local attempt = next_attempt(job[6])
   local standing = redis.call('EXISTS', KEYS[8], dependents)
   if not attempt or standing > 0 and redis.call('EXISTS', dependents) == 1 then return end
   local known = known_cause(ARGV[16], id)
-  if not known or not leave_plain() then return end
+  if not known or not leave_plain(job[7], job[8]) then return end
   place_known(known, id)
   redis.call('ZADD', KEYS[11], ttl < 0 and ARGV[4] or string.format('%d', now_s + ttl), id)
   local entry = {'type', ARGV[6], 'worker_name', ARGV[7], 'execution_id', ARGV[3], ARGV[11], ARGV[12]}

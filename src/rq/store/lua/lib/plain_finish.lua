@@ -4,9 +4,10 @@ local function finish_plain()
   local ttl, dependents = tonumber(ARGV[4]), KEYS[1] .. ':dependents'
   if ttl == 0 or ARGV[10] ~= '' or ARGV[11] ~= '' then return end
   for number = 12, #ARGV, 2 do if ARGV[number] == 'warning' then return end end
-  local job = redis.call('HMGET', KEYS[1], 'status', 'again', 'rate_limit_key', 'slot_of', 'dependency_id')
+  local job = redis.call('HMGET', KEYS[1], 'status', 'again', 'rate_limit_key', 'slot_of', 'dependency_id',
+    'execution', 'worker_name')
   if job[1] ~= 'started' or job[2] or job[3] or job[4] or job[5] or redis.call('EXISTS', dependents) == 1 then return end
-  if not leave_plain() then return end
+  if not leave_plain(job[6], job[7]) then return end
   redis.call('HSET', KEYS[1], 'status', 'finished', 'last_heartbeat', now_text, unpack(ARGV, 12))
   if ttl > 0 then redis.call('EXPIRE', KEYS[1], ARGV[4]) end
   redis.call('ZADD', KEYS[11], ttl < 0 and '+inf' or string.format('%d', now_s + ttl), ARGV[2])

@@ -4,11 +4,12 @@
 local function retry_plain()
   local id = ARGV[2]
   if ARGV[4] ~= '0' or ARGV[7] == '' then return end
-  local job = redis.call('HMGET', KEYS[1], 'status', 'again', 'rate_limit_key', 'slot_of', 'ttl', 'attempts')
+  local job = redis.call('HMGET', KEYS[1], 'status', 'again', 'rate_limit_key', 'slot_of', 'ttl', 'attempts',
+    'execution', 'worker_name')
   if job[1] ~= 'started' or job[2] or job[3] or job[4] or job[5] then return end
   local attempt, tokens = next_attempt(job[6]), redis.call('LLEN', KEYS[10])
   local known = attempt and known_cause(ARGV[8], id)
-  if not known or not leave_plain() then return end
+  if not known or not leave_plain(job[7], job[8]) then return end
   place_known(known)
   redis.call(ARGV[5] == '1' and 'LPUSH' or 'RPUSH', KEYS[9], id)
   redis.call('HSET', KEYS[1], 'status', 'queued', 'enqueued_at', now_text, 'attempts', attempt,
