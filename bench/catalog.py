@@ -78,7 +78,11 @@ OURS = Peer(
         Variant('inline', 'rq worker -q --executor inline', ONE, 4000, 'in the worker itself'),
         Variant('prefork', 'rq worker -q --executor prefork', ONE, 3000, 'one horse used again'),
         Variant(
-            'inline, batches', 'rq worker -q --executor inline --batch-ms 20', ('batched',), 10000, '--batch-ms 20'
+            'inline, batches',
+            'rq worker -q --executor inline --batch-ms 20',
+            ('batched', 'failing', 'retry'),
+            10000,
+            '--batch-ms 20',
         ),
         Variant(
             'prefork, batches', 'rq worker -q --executor prefork --batch-ms 20', ('batched',), 10000, '--batch-ms 20'

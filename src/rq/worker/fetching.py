@@ -90,7 +90,8 @@ class Fetching:
             if claims.taken:
                 # in a batch nobody is told: all of it goes back together, should we be lost
                 said = begun or batched and len(claims.taken) > 1
-                found = [self._running_of(one, order[one.queue], said) for one in claims.taken]
+                short = self.short if self.short is not None and self.short.is_open_for_next() else None
+                found = [self._running_of(one, order[one.queue], said, short) for one in claims.taken]
                 for running in found if begun and claims.ahead else ():
                     self.talk.begin(running.lease, lasting=True)
                 return found
@@ -132,9 +133,9 @@ class Fetching:
             time.monotonic() - running.taken_at > (self.executor.lease_seconds or self.worker.lease_seconds) / 2
         )
 
-    def _running_of(self, claimed: Claimed, queue: Any, said: bool) -> Running:
+    def _running_of(self, claimed: Claimed, queue: Any, said: bool, short: Any) -> Running:
         self.worker.reorder_queues(reference_queue=queue)
-        brief = self.short.brief_of(claimed, queue, said) if self.short is not None and self.short.is_open() else None
+        brief = short.brief_of(claimed, queue, said) if short is not None else None
         return self._register(brief or taken.of_claim(self.worker, self.executor.lease_seconds, claimed, said, queue))
 
     def _register(self, running: Running) -> Running:

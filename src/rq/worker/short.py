@@ -36,7 +36,7 @@ _OF_WORKER = (
     'forget_execution', 'procline',
 )  # fmt: skip
 _NAMES = frozenset(_OF_WORKER)
-_worker_parts = operator.attrgetter(*_OF_WORKER)
+_worker_parts: Callable[[Any], tuple[Any, ...]] = operator.attrgetter(*_OF_WORKER)
 _TIME = re.compile(rb'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z').fullmatch
 _SECONDS = re.compile(rb'[1-9]\d{0,8}').fullmatch
 _WHOLE = re.compile(rb'-?\d{1,9}').fullmatch
@@ -97,21 +97,27 @@ class ShortWay:
         self._keeps_output = OUTPUT in kept(loop.worker.keep_on_failure)
         stand_ins = (getattr(getattr(type(self._worker), name), 'stands_for', None) for name in _OF_WORKER)
         self._classes = {type(self._worker), *(cls for cls in stand_ins if isinstance(cls, type))}
-        self._seen: tuple[Any, ...] = ()
-        self._is_open = False
+        self._seen: tuple[Any, ...] = (None,)  # other than any
+        self._is_open = self._has_just_asked = False
         self._failures = ShortFailures(loop.worker)
 
     def is_open(self) -> bool:
         """Asked for each job: whether still nobody else has a part in it, perhaps since the last one."""
-        seen = self._parts()
-        if len(seen) != len(self._seen) or not all(map(operator.is_, seen, self._seen)):
+        if not (_NAMES.isdisjoint(vars(self._worker)) and all(map(operator.is_, self._parts(), self._seen))):
+            self._seen = self._parts()
             self._is_open = not self._keeps_output and is_possible(self._worker)
-            self._seen = seen
         return self._is_open
 
+    def is_open_for_next(self) -> bool:
+        """The same for what was claimed; right behind a job whose end has asked it is known."""
+        known, self._has_just_asked = self._has_just_asked, False
+        return self._is_open if known else self.is_open()
+
     def _parts(self) -> tuple[Any, ...]:
-        own = vars(self._worker).keys() & _NAMES
-        return (*(part for cls in self._classes for part in _worker_parts(cls)), *swift.job_parts(Job), *own)
+        parts = swift.job_parts(Job)
+        for cls in self._classes:
+            parts += _worker_parts(cls)
+        return parts
 
     def brief_of(self, claimed: Claimed, queue: Any, begun: bool) -> Brief | None:
         """What is to be known of a plain job; None for one that is not."""
@@ -173,7 +179,8 @@ class ShortWay:
             eras.restack((*before, worker.connection))
             worker._is_horse = True  # it is the process that runs the job, while it runs it
             packed = course.run(worker)
-            if course.is_plain(packed) and self.is_open():
+            self._has_just_asked = self.is_open()
+            if course.is_plain(packed) and self._is_open:
                 self._succeed(brief, course, packed)
                 return
         except ColdShutdown:

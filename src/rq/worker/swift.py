@@ -58,7 +58,7 @@ def is_possible(worker: Any) -> bool:
     return of_attempts and of_outcomes and of_job and penalty and plain.is_ours(worker, 'procline')
 
 
-job_parts = operator.attrgetter(*_OF_JOB)
+job_parts: Callable[[Any], tuple[Any, ...]] = operator.attrgetter(*_OF_JOB)
 
 
 def is_job_ours() -> bool:
