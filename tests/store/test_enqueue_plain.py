@@ -82,7 +82,7 @@ def test_a_key_of_another_type_refuses_it(redis: Redis, key: str) -> None:
     redis.set(key, 'no such thing')
     with pytest.raises(ResponseError, match='WRONGTYPE'):
         enter_one(redis, 'a')
-    assert not redis.keys('rq:job:*') and redis.type(QUEUE) in (b'none', b'string')
+    assert not redis.keys(keys.job('*')) and redis.type(QUEUE) in (b'none', b'string')
 
 
 @pytest.mark.parametrize('description', ['d', 'ä', ''])

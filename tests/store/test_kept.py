@@ -12,8 +12,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError, TimeoutError
 from redis.retry import Retry
 
-from rq.store import claim, enter, kept
+from rq.store import claim, enter, kept, keys
 from rq.store.call import Line, run
+from tests.conftest import PrivateServer
 from tests.store.world import listed, record
 
 
@@ -24,6 +25,14 @@ def enter_one(client: Any, job_id: str) -> str:
 def at_hand(client: Any) -> list[Any]:
     """The connections that are kept for a client."""
     return [connection for _, connection in client.connection_pool.__dict__.get('_rq_kept', ())]
+
+
+@pytest.fixture
+def redis(server: PrivateServer) -> Iterator[Redis]:
+    """Of the private server, also where the others have a cluster: a cluster's client keeps connections of its own."""
+    with Redis(unix_socket_path=str(server.socket)) as client:
+        client.flushall()
+        yield client
 
 
 @pytest.fixture
@@ -60,7 +69,7 @@ def test_a_closed_client_works_on(client: Any) -> None:
 
 
 def test_a_refusal_leaves_it_usable(client: Any) -> None:
-    client.set('rq:wip:broken', 'x')
+    client.set(keys.wip('broken'), 'x')
     enter_one(client, 'a')
     for _ in range(2):
         with pytest.raises(ResponseError, match='WRONGTYPE'):
