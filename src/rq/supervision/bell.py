@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
+from collections.abc import Collection
+
+
+def ready(descriptors: Collection[int], seconds: float) -> set[int]:
+    """Those of them that can be read; waits up to so long for one."""
+    poll = select.poll()  # not select: that cannot watch descriptors beyond 1,023
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    try:
+        return {descriptor for descriptor, _ in poll.poll(max(seconds, 0) * 1000)}
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    # somebody has put RLIMIT_NOFILE below their number, which poll minds
+    return set(select.select(list(descriptors), [], [], max(seconds, 0))[0])
 
 
 class Bell:
@@ -34,9 +50,7 @@ class Bell:
 
     def wait(self, seconds: float) -> None:
         """Sleep until it rings, at most so long."""
-        poll = select.poll()
-        poll.register(self.listens, select.POLLIN)
-        poll.poll(seconds * 1000)
+        ready([self.listens], seconds)
         self.quiet()
 
     def close(self) -> None:

@@ -6,12 +6,13 @@ It knows no worker: what it answers is asked for when somebody has asked.
 from __future__ import annotations
 
 import json
-import select
 import socket
 import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
+
+from rq.supervision.bell import ready
 
 MOST_VISITORS = 8
 MOST_BYTES = 4096  # of a request, with its headers
@@ -93,10 +94,7 @@ class Door:
                 return
 
     def _poll(self, also: int, seconds: float) -> set[int]:
-        poll = select.poll()
-        for descriptor in (also, self._listener.fileno(), *self._visitors):
-            poll.register(descriptor, select.POLLIN)
-        return {descriptor for descriptor, _ in poll.poll(seconds * 1000 + 1)}
+        return ready((also, self._listener.fileno(), *self._visitors), seconds + 0.001)
 
     def _admit(self) -> bool:
         try:
@@ -127,9 +125,7 @@ class Door:
 
 
 def _rest(also: int) -> None:
-    poll = select.poll()
-    poll.register(also, select.POLLIN)
-    poll.poll(REST_SECONDS * 1000)
+    ready([also], REST_SECONDS)
 
 
 def is_whole(request: bytes) -> bool:

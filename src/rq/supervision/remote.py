@@ -6,14 +6,13 @@ look like a quiet one.
 
 from __future__ import annotations
 
-import select
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from rq.store.channel import Listener
-from rq.supervision.bell import Bell
+from rq.supervision.bell import Bell, ready
 from rq.supervision.gate import passage
 
 RETRY_SECONDS = 2.0
@@ -87,10 +86,7 @@ class Remote:
     def _listen(self, listener: Listener) -> None:
         try:
             # Waiting happens outside the gate, so that a fork never waits for a silent channel.
-            poll = select.poll()  # not select: that cannot watch descriptors beyond 1,023
-            for descriptor in (listener.fileno(), self._bell.listens):
-                poll.register(descriptor, select.POLLIN)
-            readable = poll.poll(LOOK_SECONDS * 1000)
+            readable = ready((listener.fileno(), self._bell.listens), LOOK_SECONDS)
             if self._stop.is_set():
                 return
             if not readable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from rq.rules import watch
 from rq.store import read
 from rq.store.call import RedisError
 from rq.store.claim import Orphan
-from rq.supervision.bell import Bell
+from rq.supervision.bell import Bell, ready
 from rq.supervision.clock import Inbox
 from rq.worker import ended as after
 from rq.worker import taken
@@ -57,12 +56,11 @@ class Minding:
                 self._end(ended)
             return False
         descriptors = [self.bell.listens, *self.executor.descriptors()]
-        poll = select.poll()
-        for descriptor in [*descriptors, *([] if also is None else [also])]:
-            poll.register(descriptor, select.POLLIN)
+        if also is not None:
+            descriptors.append(also)
         if self.running:
             seconds = self._until_due(seconds)
-        readable = {descriptor for descriptor, _ in poll.poll(seconds * 1000)}
+        readable = ready(descriptors, seconds)
         if self.bell.listens in readable:
             self.bell.quiet()
             self.look_at = 0.0
