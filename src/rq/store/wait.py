@@ -32,6 +32,16 @@ class Waiter:
         """Whether a call stands behind the wait that is under way."""
         return self._behind is not None
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether that call has been answered, and nobody has read it yet."""
+        return self.has_call and self._is_readable(0)
+
+    def _is_readable(self, seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(self._connection._sock.fileno(), select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+
     def start(self, queues: Sequence[str], seconds: float, behind: Callable[[], Call[Any]] | None = None) -> int:
         """Begin to wait, unless a wait is under way; returns the descriptor to select on."""
         if self._connection is None:
@@ -89,9 +99,7 @@ class Waiter:
                 client.execute_command('CLIENT', 'UNBLOCK', self._number)
             except ResponseError:
                 pass
-        poll = select.poll()
-        poll.register(self._connection._sock.fileno(), select.POLLIN)
-        if not poll.poll(seconds * 1000):
+        if not self._is_readable(seconds):
             raise TimeoutError('the server did not say that the wait is over')
         return self.finish()
 

@@ -297,6 +297,11 @@ class Conversation:
             self._forget_ids()
             self._arrived = claims._replace(ahead=True)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether a claim that went ahead has been answered, and its jobs are not in hand yet."""
+        return self._arrived is not None or self.waiter.is_answered
+
     def withdraw(self) -> list[claim.Claimed]:
         """We wait no longer: what a claim that went ahead has taken all the same."""
         if self.waiter.has_call:

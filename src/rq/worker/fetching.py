@@ -12,9 +12,11 @@ from rq.executors.outbox import Held
 from rq.rules.names import shown
 from rq.store import read
 from rq.store.claim import Claimed
+from rq.supervision.bell import Bell
 from rq.suspension import is_suspended
 from rq.worker import dequeue, taken
 from rq.worker.claiming import Conversation, GaveUp
+from rq.worker.orders import Orders
 from rq.worker.short import Brief
 
 LOOK_SECONDS = 1.0
@@ -42,6 +44,8 @@ class Fetching:
     _waiting_since: float | None
     _streak: int
     short: Any
+    orders: Orders
+    bell: Bell
     batch_seconds: float
     _until_late: Callable[[], float]
     _adopt: Callable[..., None]
@@ -92,6 +96,8 @@ class Fetching:
                 said = begun or batched and len(claims.taken) > 1
                 short = self.short if self.short is not None and self.short.is_open_for_next() else None
                 found = [self._running_of(one, order[one.queue], said, short) for one in claims.taken]
+                if self.orders.wait:
+                    self.bell.ring()  # they have waited for this
                 for running in found if begun and claims.ahead else ():
                     self.talk.begin(running.lease, lasting=True)
                 return found

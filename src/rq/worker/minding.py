@@ -135,7 +135,8 @@ class Minding:
             if running is not None and not running.settled:
                 running.watch.unwanted = self._is_unwanted(running)
                 running.watch.lost = not running.watch.unwanted
-        self.orders.obey()
+        if not self.orders.wait or not self.talk.has_news:  # else it may be about a job that we are about to have
+            self.orders.obey()
         if self.inbox.vanished:
             self.inbox.vanished = False
             worker.register_again()

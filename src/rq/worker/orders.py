@@ -33,6 +33,11 @@ class Orders:
             while self._waiting:
                 self._carry_out(self._waiting.pop(0))
 
+    @property
+    def wait(self) -> bool:
+        """Whether there are any."""
+        return bool(self._waiting)
+
     def leave(self) -> None:
         """The main thread goes where it does not look; what came before is done first."""
         self._is_away = True
